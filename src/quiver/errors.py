@@ -1,0 +1,203 @@
+"""Every exception of Quiver.
+
+Each carries an HTTP status and a stable machine-readable code, keeps the offending value, and derives from the
+builtin that it specialises, so that callers may catch either.
+"""
+
+from __future__ import annotations
+
+
+class QuiverError(Exception):
+    """The base of all; `.value` holds what was wrong, `.hint` what to do about it."""
+
+    status = 500
+    code = "internal-error"
+    title = "Something went wrong"
+
+    def __init__(self, message: str, *, value: object = None, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.value = value
+        self.hint = hint
+
+
+class InvalidSetting(QuiverError, ValueError):
+    code = "invalid-setting"
+    title = "A setting has no valid value"
+
+
+class InvalidIdentifier(QuiverError, ValueError):
+    status = 400
+    code = "invalid-identifier"
+    title = "Not a valid identifier"
+
+
+class InvalidRecord(QuiverError, ValueError):
+    """A record, or a whole file, that cannot be taken; readers turn it into a `RecordError`."""
+
+    status = 400
+    code = "invalid-record"
+    title = "Not a valid record"
+
+
+class UnknownFormat(QuiverError, ValueError):
+    status = 400
+    code = "unknown-format"
+    title = "No reader or writer for this format"
+
+
+class NothingAccepted(QuiverError, ValueError):
+    """A build whose input held not one acceptable record: nothing is published."""
+
+    code = "nothing-accepted"
+    title = "No record was accepted"
+
+
+class RejectedRecords(QuiverError, ValueError):
+    """A strict build met a record that it could not take."""
+
+    code = "rejected-records"
+    title = "Records were rejected"
+
+
+class NoRelease(QuiverError, FileNotFoundError):
+    status = 503
+    code = "no-release"
+    title = "The library has no release"
+
+
+class UnsupportedRelease(QuiverError, ValueError):
+    """A release whose format number this software does not serve."""
+
+    status = 503
+    code = "unsupported-release"
+    title = "The release has another format"
+
+
+class DamagedRelease(QuiverError, OSError):
+    """A release whose files are not what its manifest says."""
+
+    status = 503
+    code = "damaged-release"
+    title = "The release is damaged"
+
+
+class LibraryBusy(QuiverError, OSError):
+    """Another process is writing to the library."""
+
+    status = 503
+    code = "library-busy"
+    title = "The library is being written to"
+
+
+class NotFound(QuiverError, LookupError):
+    status = 404
+    code = "not-found"
+    title = "Not found"
+
+
+class NotAcceptable(QuiverError, ValueError):
+    status = 406
+    code = "not-acceptable"
+    title = "No acceptable representation"
+
+
+class BadRequest(QuiverError, ValueError):
+    status = 400
+    code = "bad-request"
+    title = "Bad request"
+
+
+class UnsupportedMediaType(QuiverError, ValueError):
+    status = 415
+    code = "unsupported-media-type"
+    title = "Unsupported media type"
+
+
+class UnknownQuery(NotFound):
+    code = "unknown-query"
+    title = "No such named query"
+
+
+class InvalidQueryFile(QuiverError, ValueError):
+    """A `.rq` file whose header or text is not valid."""
+
+    code = "invalid-query-file"
+    title = "A query file is not valid"
+
+
+class InvalidParameter(QuiverError, ValueError):
+    status = 400
+    code = "invalid-parameter"
+    title = "A parameter has no valid value"
+
+
+class MalformedQuery(QuiverError, ValueError):
+    """A SPARQL query that does not parse; line and column count from 1, None where unknown."""
+
+    status = 400
+    code = "malformed-query"
+    title = "Malformed query"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        value: object = None,
+        hint: str = "",
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message, value=value, hint=hint)
+        self.line = line
+        self.column = column
+
+
+class QueryRefused(QuiverError, PermissionError):
+    status = 403
+    code = "query-refused"
+    title = "Query refused"
+
+
+class UpdateRefused(QuiverError, PermissionError):
+    status = 403
+    code = "update-refused"
+    title = "Updates are not served"
+
+
+class QueryTimeout(QuiverError, TimeoutError):
+    status = 503
+    code = "query-timeout"
+    title = "Query timed out"
+
+
+class Overloaded(QuiverError, RuntimeError):
+    status = 503
+    code = "overloaded"
+    title = "Too many queries at once"
+
+
+class MemoryLimit(QuiverError, MemoryError):
+    status = 507
+    code = "memory-limit"
+    title = "Query needs too much memory"
+
+
+class ResultTooLarge(QuiverError, OverflowError):
+    status = 400
+    code = "result-too-large"
+    title = "Result too large"
+
+
+class WorkerLost(QuiverError, RuntimeError):
+    """The process that evaluated a query ended without an answer (killed from outside, say)."""
+
+    status = 503
+    code = "worker-lost"
+    title = "The query worker was lost"
+
+
+class InvalidSearch(QuiverError, ValueError):
+    status = 400
+    code = "invalid-search"
+    title = "The search text does not parse"

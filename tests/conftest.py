@@ -1,0 +1,18 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; it is never part of the project."""
+    for folder in (REPOSITORY.parent / "shared" / "data", REPOSITORY / "shared" / "data"):
+        if folder.is_dir():
+            return folder
+    pytest.skip("the shared data is not beside this checkout")
