@@ -1,0 +1,64 @@
+"""JSON Lines: the project's interchange form, one JSON object a line.
+
+The form is liberal in what it takes, so that sets in the wild need no conversion: authors are strings or objects; the words
+of several sources for one thing are aliases (`booktitle`, `aff`, `first`); arrays that run parallel to the authors
+(`authorids`, `orcid`, `aff` ...) are dealt out to them. Whatever else a record holds is kept as a stated field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from quiver.errors import InvalidRecord
+from quiver.readers.base import Reader
+from quiver.readers.streams import SourceStream
+from quiver.records import Located, Read, RecordError, item_from_json
+
+_BOM = b"\xef\xbb\xbf"
+_DECODER = msgspec.json.Decoder()
+
+
+def _recognises(head: bytes) -> bool:
+    text = head.removeprefix(_BOM).lstrip()
+    return text.startswith(b"{") and b"\0" not in head[:4096]
+
+
+def _read(stream: SourceStream, max_bytes: int) -> Iterator[Read]:
+    for number, raw in stream.lines(max_bytes):
+        line = raw.removeprefix(_BOM).strip() if number == 1 else raw.strip()
+        if not line:
+            continue
+        locator = str(number)
+        if len(raw) > max_bytes:
+            yield RecordError(
+                stream.name,
+                locator,
+                f"the line is longer than {max_bytes:,} bytes",
+                hint="Raise the setting max_record_bytes.",
+                raw=raw,
+            )
+            continue
+        try:
+            value = _DECODER.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield RecordError(stream.name, locator, f"no valid JSON: {error}", raw=raw)
+            continue
+        try:
+            yield Located(item_from_json(value), locator)
+        except InvalidRecord as error:
+            key = value.get("key") if isinstance(value, dict) else None
+            yield RecordError(
+                stream.name, locator, error.message, key if isinstance(key, str) else "", error.hint, raw
+            )
+
+
+READER = Reader(
+    name="jsonl",
+    title="JSON Lines, Quiver's interchange form",
+    endings=(".jsonl", ".ndjson", ".json"),
+    source="",
+    recognises=_recognises,
+    read=_read,
+)
