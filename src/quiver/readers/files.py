@@ -122,6 +122,10 @@ class OpenedFile:
         if not found:
             yield RecordError(name, "", "the file holds no record")
 
+    def close(self) -> None:
+        """Close a file that is not to be read."""
+        self._stream.close()
+
     @property
     def report(self) -> FileReport:
         reader = self._reader.name if self._reader else "none"

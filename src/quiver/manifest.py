@@ -1,0 +1,119 @@
+"""`release.json`: what a release is, in one file that the rest of the release can be checked against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from quiver.errors import DamagedRelease, UnsupportedRelease
+
+FORMAT: Final = 1
+FILE_NAME: Final = "release.json"
+
+
+class ReleaseFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file below the release's folder: path, size in bytes, SHA-256 in hex; quads where it holds some."""
+
+    path: str
+    size: int
+    sha256: str
+    quads: int | None = None
+
+
+class Input(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file that was read: what it is, and how many records it held (`read`) and lost (`unreadable`)."""
+
+    name: str
+    size: int
+    sha256: str
+    reader: str
+    source: str
+    read: int = 0
+    unreadable: int = 0
+
+
+class SourceCounts(msgspec.Struct, frozen=True):
+    """Of one source: read = accepted + duplicate + rejected, and the cluster pages among the accepted."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    pages: int = 0
+
+    def plus(self, other: SourceCounts) -> SourceCounts:
+        return SourceCounts(
+            self.read + other.read,
+            self.accepted + other.accepted,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+            self.pages + other.pages,
+        )
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A release: identity, base of its IRIs, counts, sources, inputs, files, and seconds spent on each stage."""
+
+    format: int = FORMAT
+    id: str
+    base: str
+    created: str
+    software: str
+    content_hash: str
+    quads: int
+    kind: str = "records"
+    parent: str | None = None
+    counts: dict[str, int] = {}
+    sources: dict[str, SourceCounts] = {}
+    inputs: tuple[Input, ...] = ()
+    files: tuple[ReleaseFile, ...] = ()
+    seconds: dict[str, float] = {}
+
+    @property
+    def totals(self) -> SourceCounts:
+        """The counts of all sources together."""
+        total = SourceCounts()
+        for counts in self.sources.values():
+            total = total.plus(counts)
+        return total
+
+    @property
+    def parts(self) -> tuple[ReleaseFile, ...]:
+        """The files that hold the release's quads as compressed N-Quads, in order; together they are the dump."""
+        return tuple(file for file in self.files if file.path.startswith("parts/"))
+
+
+class _FormatOnly(msgspec.Struct):
+    format: int
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write `release.json` into *folder*."""
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    (folder / FILE_NAME).write_bytes(data + b"\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the release in *folder*.
+
+    Raises:
+        DamagedRelease: there is none, or it cannot be read.
+        UnsupportedRelease: its format number is not one that this version serves.
+    """
+    path = folder / FILE_NAME
+    try:
+        data = path.read_bytes()
+        number = msgspec.json.decode(data, type=_FormatOnly).format
+    except (OSError, msgspec.MsgspecError) as error:
+        raise DamagedRelease(f"{path}: {error}", value=str(path), hint="Run `quiver verify`.") from error
+    if number != FORMAT:
+        newer = "Install a newer quiver." if number > FORMAT else "Build it again from its records: `quiver build`."
+        raise UnsupportedRelease(
+            f"{path}: release format {number}; this version serves format {FORMAT}", value=number, hint=newer
+        )
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise DamagedRelease(f"{path}: {error}", value=str(path), hint="Run `quiver verify`.") from error

@@ -1,0 +1,24 @@
+"""Releases: the only writer. Build (from records, or from plain RDF), rebase, publish, roll back, prune, verify."""
+
+from quiver.releases.build import BuildReport, build
+from quiver.releases.library import Library, Release
+from quiver.releases.parts import read_lines, read_part
+from quiver.releases.rdf import build_from_rdf
+from quiver.releases.rebase import rebase
+from quiver.releases.verify import Verification, verify
+from quiver.releases.workers import Progress, silent
+
+__all__ = [
+    "BuildReport",
+    "Library",
+    "Progress",
+    "Release",
+    "Verification",
+    "build",
+    "build_from_rdf",
+    "read_lines",
+    "read_part",
+    "rebase",
+    "silent",
+    "verify",
+]

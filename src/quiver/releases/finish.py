@@ -1,0 +1,174 @@
+"""The last steps of every new release: load the store, write the text index, answer queries, checksum, publish."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import pyoxigraph
+
+from quiver.catalogue import load_catalogue, materialise
+from quiver.config import Settings
+from quiver.errors import DamagedRelease
+from quiver.manifest import Manifest, ReleaseFile, write_manifest
+from quiver.releases.library import Library, Release
+from quiver.releases.parts import Part, PartsFile, format_content, sum_content
+from quiver.releases.rejects import publish_rejects
+from quiver.releases.stages import read_documents
+from quiver.releases.workers import Progress
+from quiver.search import SearchDocument, write_index
+
+_CONTEXT = multiprocessing.get_context("spawn")
+# Folders of a release in the making that are not part of it.
+_SCRATCH = ("frames", "tallies", "documents", "rejects")
+
+
+def finish_release(
+    shelf: Library,
+    folder: Path,
+    *,
+    parts: Sequence[Part],
+    documents: Sequence[Path] | None,
+    manifest: Manifest,
+    settings: Settings,
+    progress: Progress,
+) -> tuple[Release, list[Path]]:
+    """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
+
+    The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added. Without
+    *documents* the folder holds its text index already.
+
+    Raises:
+        DamagedRelease: the store does not hold as many statements as the parts.
+    """
+    seconds = dict(manifest.seconds)
+    started = time.monotonic()
+    _load_and_index(folder, parts, documents, settings, progress)
+    seconds["load_and_index"] = round(time.monotonic() - started, 3)
+    quads = sum(part.quads for part in parts)
+    started = time.monotonic()
+    progress("answer", 0, 1)
+    store = pyoxigraph.Store.read_only(str(folder / "store"))
+    if len(store) != quads:
+        raise DamagedRelease(
+            f"the store holds {len(store):,} statements, the parts {quads:,}; nothing was published", value=len(store)
+        )
+    (folder / "results").mkdir()
+    if manifest.kind == "records":
+        materialise(store, load_catalogue(), folder / "results", manifest.base)
+    del store
+    seconds["answer"] = round(time.monotonic() - started, 3)
+    progress("answer", 1, 1)
+    started = time.monotonic()
+    content = format_content(sum_content(part.content for part in parts))
+    release_id = _free_id(shelf, f"{manifest.id}-{content[:12]}")
+    rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
+    for name in _SCRATCH:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    files = tuple(_release_files(folder, parts, progress))
+    seconds["checksum"] = round(time.monotonic() - started, 3)
+    write_manifest(
+        msgspec.structs.replace(
+            manifest, id=release_id, content_hash=content, quads=quads, files=files, seconds=seconds
+        ),
+        folder,
+    )
+    progress("publish", 0, 1)
+    release = shelf.publish(folder, release_id)
+    progress("publish", 1, 1)
+    return release, rejects
+
+
+def _free_id(shelf: Library, release_id: str) -> str:
+    """*release_id*, with a number where a release of the same second and content exists."""
+    taken = set(shelf.ids())
+    candidate, number = release_id, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{release_id}.{number}"
+    return candidate
+
+
+def _load_and_index(
+    folder: Path, parts: Sequence[Part], documents: Sequence[Path] | None, settings: Settings, progress: Progress
+) -> None:
+    """Load the store and write the index side by side, each in a process of its own that gives its memory back."""
+    total = sum(part.text_bytes for part in parts)
+    progress("load", 0, total)
+    receiver, sender = _CONTEXT.Pipe(duplex=False)
+    loader = _CONTEXT.Process(
+        target=load_parts, args=([part.path for part in parts], str(folder / "store"), sender), daemon=True
+    )
+    running = {"the loader": loader}
+    if documents is not None:
+        running["the text index"] = _CONTEXT.Process(
+            target=index_documents,
+            args=([str(path) for path in documents], str(folder / "search"), settings.integer("index_memory_bytes")),
+            daemon=True,
+        )
+    for process in running.values():
+        process.start()
+    sender.close()
+    try:
+        while True:
+            try:
+                progress("load", receiver.recv(), total)
+            except EOFError:
+                break
+        for what, process in running.items():
+            process.join()
+            if process.exitcode != 0:
+                raise OSError(f"{what} failed (exit code {process.exitcode}); its error stands above")
+    finally:
+        for process in running.values():
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def load_parts(paths: list[str], store: str, sender: Connection | None = None) -> None:
+    """Load the parts into a new store on disk; *sender* is told the bytes read so far."""
+    report = sender.send if sender is not None else None
+    target = pyoxigraph.Store(store)
+    target.bulk_load(
+        input=PartsFile([Path(path) for path in paths], report),  # type: ignore[arg-type]
+        format=pyoxigraph.RdfFormat.N_QUADS,
+    )
+    target.flush()
+
+
+def index_documents(paths: list[str], folder: str, memory_bytes: int) -> None:
+    """Write the text index of the documents in *paths*."""
+
+    def documents() -> Iterator[SearchDocument]:
+        for path in paths:
+            yield from read_documents(Path(path))
+
+    write_index(documents(), Path(folder), memory_bytes=memory_bytes)
+
+
+def checksum(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 in hex of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return file.tell(), digest.hexdigest()
+
+
+def _release_files(folder: Path, parts: Sequence[Part], progress: Progress) -> Iterator[ReleaseFile]:
+    known = {str(Path(part.path).relative_to(folder)): part for part in parts}
+    paths = sorted(Path(directory) / name for directory, _, names in os.walk(folder) for name in names)
+    for count, path in enumerate(paths, start=1):
+        progress("checksum", count, len(paths))
+        name = str(path.relative_to(folder))
+        part = known.get(name)
+        if part is not None:
+            yield ReleaseFile(name, part.size, part.sha256, part.quads)
+        else:
+            yield ReleaseFile(name, *checksum(path))

@@ -1,0 +1,180 @@
+"""Parts: compressed N-Quads, written once, that load the store, are the dump and carry the content hash.
+
+A part is a gzip file; parts simply concatenate. The content hash of a release is the sum, modulo 2**128, of a hash of
+each document's statements (a document is a resource with its fragments): it depends on no order, and needs no sort.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+from isal import isal_zlib
+
+from quiver.errors import DamagedRelease
+
+Line = TypeVar("Line", bytes, str)
+
+_LEVEL: Final = 2
+_CHUNK_BYTES: Final = 1 << 20
+_MODULUS: Final = 1 << 128
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One part as written: its path, size and SHA-256 as on disk, its statements, their text in bytes, their hash."""
+
+    path: str
+    size: int
+    sha256: str
+    quads: int
+    text_bytes: int
+    content: int
+
+
+def content_of(block: bytes) -> int:
+    """The hash of one document's statements, to be summed."""
+    return int.from_bytes(hashlib.blake2b(block, digest_size=16).digest(), "big")
+
+
+def sum_content(contents: Iterable[int]) -> int:
+    """The content hash of all together."""
+    return sum(contents) % _MODULUS
+
+
+def format_content(content: int) -> str:
+    """The content hash as 32 hex digits."""
+    return f"{content:032x}"
+
+
+class PartWriter:
+    """Writes one part, document by document."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._file = path.open("wb")
+        self._compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, 31)
+        self._sha256 = hashlib.sha256()
+        self._buffer: list[bytes] = []
+        self._pending = self._size = self._quads = self._text_bytes = self._content = 0
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Add one document: its statements, each a line."""
+        block = "".join(lines).encode("utf-8")
+        self._content += content_of(block)
+        self._quads += len(lines)
+        self._buffer.append(block)
+        self._pending += len(block)
+        if self._pending >= _CHUNK_BYTES:
+            self._compress()
+
+    def _compress(self) -> None:
+        self._put(self._compressor.compress(b"".join(self._buffer)))
+        self._text_bytes += self._pending
+        self._buffer.clear()
+        self._pending = 0
+
+    def _put(self, data: bytes) -> None:
+        self._file.write(data)
+        self._sha256.update(data)
+        self._size += len(data)
+
+    def close(self) -> Part | None:
+        """The part, flushed to the file; None, and no file, where nothing was written."""
+        self._compress()
+        self._put(self._compressor.flush())
+        self._file.close()
+        if not self._quads:
+            self._path.unlink()
+            return None
+        return Part(
+            str(self._path),
+            self._size,
+            self._sha256.hexdigest(),
+            self._quads,
+            self._text_bytes,
+            self._content % _MODULUS,
+        )
+
+
+def read_part(path: Path) -> Iterator[bytes]:
+    """The N-Quads text of one part, piece by piece.
+
+    Raises:
+        DamagedRelease: it is no gzip file, or ends early.
+    """
+    with path.open("rb") as file:
+        member = isal_zlib.decompressobj(31)
+        try:
+            while data := file.read(_CHUNK_BYTES):
+                while data:
+                    if member.eof:
+                        member = isal_zlib.decompressobj(31)
+                    yield member.decompress(data, _CHUNK_BYTES)
+                    data = member.unused_data if member.eof else member.unconsumed_tail
+        except isal_zlib.error as error:
+            raise DamagedRelease(f"{path}: {error}", value=str(path)) from error
+        if not member.eof:
+            raise DamagedRelease(f"{path}: the file ends early", value=str(path))
+
+
+def document_of(line: Line) -> Line:
+    """The subject of a statement without its fragment: what makes statements one document."""
+    subject = line.split(None, 1)[0]
+    return subject.rstrip(b">").partition(b"#")[0] if isinstance(subject, bytes) else subject.rstrip(">").partition("#")[0]
+
+
+def read_documents(path: Path) -> Iterator[list[bytes]]:
+    """The lines of one part, a list a document: a subject and its fragments."""
+    current: bytes | None = None
+    lines: list[bytes] = []
+    for line in read_lines(path):
+        subject = document_of(line)
+        if subject != current and lines:
+            yield lines
+            lines = []
+        current = subject
+        lines.append(line)
+    if lines:
+        yield lines
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of one part, each with its newline."""
+    rest = b""
+    for chunk in read_part(path):
+        pieces = (rest + chunk).split(b"\n")
+        rest = pieces.pop()
+        for piece in pieces:
+            yield piece + b"\n"
+    if rest:
+        yield rest
+
+
+class PartsFile:
+    """Several parts as one readable file, for the bulk loader; *advanced* is told the bytes handed out so far."""
+
+    def __init__(self, paths: Sequence[Path], advanced: Callable[[int], None] | None = None) -> None:
+        self._chunks = (chunk for path in paths for chunk in read_part(path))
+        self._rest = memoryview(b"")
+        self._advanced = advanced
+        self._total = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """At most *size* bytes; fewer only at the end of a piece, none at the end of all."""
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+            while not self._rest:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    return b""
+                self._rest = memoryview(chunk)
+            self._total += len(self._rest)
+            if self._advanced:
+                self._advanced(self._total)
+        piece = self._rest if size < 0 else self._rest[:size]
+        self._rest = self._rest[len(piece) :]
+        return bytes(piece)

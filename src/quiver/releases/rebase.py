@@ -1,0 +1,86 @@
+"""`rebase`: the current release with another base."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from quiver import __version__
+from quiver.config import Settings
+from quiver.errors import InvalidRecord
+from quiver.identifiers import normalise_base
+from quiver.releases.finish import finish_release
+from quiver.releases.library import Library, Release
+from quiver.releases.parts import PartWriter, read_documents
+from quiver.releases.workers import Progress, silent
+
+
+def rebase(
+    library: Path, base: str, *, settings: Settings | None = None, progress: Progress = silent
+) -> Release:
+    """Publish a release that differs from the current one in its base alone.
+
+    Raises:
+        InvalidIdentifier: *base* is no base.
+        InvalidRecord: the release has that base, or was made of plain RDF and has none.
+        NoRelease, LibraryBusy: as for every writer.
+    """
+    settings = settings or Settings()
+    base = normalise_base(base)
+    shelf = Library(library)
+    with shelf.writing():
+        parent = shelf.current()
+        if parent.manifest.kind != "records":
+            raise InvalidRecord("a release made of plain RDF has no base of ours to change", value=parent.id)
+        if parent.base == base:
+            raise InvalidRecord(f"the release has the base {base} already", value=base)
+        folder = shelf.new_folder()
+        try:
+            started = time.monotonic()
+            old, new = f"<{parent.base}".encode(), f"<{base}".encode()
+            parts = []
+            for count, file in enumerate(parent.manifest.parts, start=1):
+                writer = PartWriter(folder / file.path)
+                for lines in read_documents(parent.path / file.path):
+                    writer.write([_replace(line, old, new).decode() for line in lines])
+                if part := writer.close():
+                    parts.append(part)
+                progress("rewrite", count, len(parent.manifest.parts))
+            shutil.copytree(parent.search_path, folder / "search")  # it holds paths, no IRIs
+            now = datetime.now(UTC)
+            manifest = msgspec.structs.replace(
+                parent.manifest,
+                id=now.strftime("%Y%m%dT%H%M%SZ"),
+                base=base,
+                created=now.isoformat(timespec="seconds"),
+                software=f"quiver {__version__}",
+                parent=parent.id,
+                seconds={"rewrite": round(time.monotonic() - started, 3)},
+            )
+            release, _ = finish_release(
+                shelf,
+                folder,
+                parts=parts,
+                documents=None,
+                manifest=manifest,
+                settings=settings,
+                progress=progress,
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return release
+
+
+def _replace(line: bytes, old: bytes, new: bytes) -> bytes:
+    """One statement with the base of its IRIs changed; text inside a literal stays as it is."""
+    subject, predicate, rest = line.split(b" ", 2)
+    if subject.startswith(old):
+        subject = new + subject[len(old) :]
+    if rest.startswith(old):
+        rest = new + rest[len(old) :]
+    return b" ".join((subject, predicate, rest))

@@ -1,0 +1,69 @@
+"""What was not taken, written out: one JSON object a line with file, place, key, reason and the source's own text."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from quiver.records import Item, RecordError, json_line
+from quiver.releases.spool import Frame
+
+
+class RejectWriter:
+    """Writes the rejects of one source that one task meets; the file exists only if there are any."""
+
+    def __init__(self, folder: Path, source: str, task: str) -> None:
+        self._path = folder / source / f"{task}.jsonl"
+        self._file: BinaryIO | None = None
+
+    def write_error(self, error: RecordError) -> None:
+        """A record, or a file, that could not be read; bytes that are no UTF-8 are kept in base64."""
+        value: dict[str, object] = {"file": error.file, "line": error.locator, "key": error.key, "reason": error.reason}
+        if error.hint:
+            value["hint"] = error.hint
+        try:
+            value["raw"] = error.raw.decode("utf-8")
+        except UnicodeDecodeError:
+            value["raw_base64"] = base64.b64encode(error.raw).decode("ascii")
+        self._write(value)
+
+    def write_conflict(self, frame: Frame, file: str, item: Item, kept: str) -> None:
+        """A record whose key another record with other content has, too."""
+        self._write(
+            {
+                "file": file,
+                "line": frame.locator,
+                "key": frame.key,
+                "reason": "another record of this source has the same key and other content; "
+                f"the one with the smaller hash was kept (at {kept})",
+                "raw": json_line(item).decode().rstrip("\n"),
+            }
+        )
+
+    def _write(self, value: dict[str, object]) -> None:
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("wb")
+        self._file.write(msgspec.json.encode(value) + b"\n")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def publish_rejects(folder: Path, library: Path, name: str) -> list[Path]:
+    """Join the rejects of each source into `rejected/<source>/<name>.jsonl` of the library; the files written."""
+    written = []
+    for source in sorted(folder.iterdir()) if folder.is_dir() else []:
+        target = library / "rejected" / source.name / f"{name}.jsonl"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as output:
+            for piece in sorted(source.iterdir()):
+                with piece.open("rb") as file:
+                    shutil.copyfileobj(file, output)
+        written.append(target)
+    return written
