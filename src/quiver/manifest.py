@@ -53,8 +53,11 @@ class SourceCounts(msgspec.Struct, frozen=True):
         )
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A release: identity, base of its IRIs, counts, sources, inputs, files, and seconds spent on each stage."""
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A release: identity, base of its IRIs, counts, sources, inputs, files, and seconds spent on each stage.
+
+    `dump` is all parts one after the other as one file, which is not there as such: its size and SHA-256.
+    """
 
     format: int = FORMAT
     id: str
@@ -70,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inputs: tuple[Input, ...] = ()
     files: tuple[ReleaseFile, ...] = ()
     seconds: dict[str, float] = {}
+    dump: ReleaseFile | None = None
 
     @property
     def totals(self) -> SourceCounts:

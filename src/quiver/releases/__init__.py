@@ -2,7 +2,6 @@
 
 from quiver.releases.build import BuildReport, build
 from quiver.releases.library import Library, Release
-from quiver.releases.parts import read_lines, read_part
 from quiver.releases.rdf import build_from_rdf
 from quiver.releases.rebase import rebase
 from quiver.releases.verify import Verification, verify
@@ -16,8 +15,6 @@ __all__ = [
     "Verification",
     "build",
     "build_from_rdf",
-    "read_lines",
-    "read_part",
     "rebase",
     "silent",
     "verify",

@@ -27,7 +27,7 @@ from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.records import ClusterPage
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release
-from quiver.releases.parts import Part, PartWriter
+from quiver.dumps import Part, PartWriter
 from quiver.releases.rejects import RejectWriter, publish_rejects
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.releases.stages import (

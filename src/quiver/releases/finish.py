@@ -19,7 +19,7 @@ from quiver.config import Settings
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.releases.library import Library, Release
-from quiver.releases.parts import Part, PartsFile, format_content, sum_content
+from quiver.dumps import Part, PartsFile, format_content, sum_content
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.stages import read_documents
 from quiver.releases.workers import Progress
@@ -76,7 +76,13 @@ def finish_release(
     seconds["checksum"] = round(time.monotonic() - started, 3)
     write_manifest(
         msgspec.structs.replace(
-            manifest, id=release_id, content_hash=content, quads=quads, files=files, seconds=seconds
+            manifest,
+            id=release_id,
+            content_hash=content,
+            quads=quads,
+            files=files,
+            seconds=seconds,
+            dump=joined(folder, files, quads),
         ),
         folder,
     )
@@ -159,6 +165,17 @@ def checksum(path: Path) -> tuple[int, str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return file.tell(), digest.hexdigest()
+
+
+def joined(folder: Path, files: Sequence[ReleaseFile], quads: int) -> ReleaseFile:
+    """All parts, one after the other, as the one file that they are to whoever downloads the dump."""
+    size, digest = 0, hashlib.sha256()
+    for file in files:
+        if file.path.startswith("parts/"):
+            data = (folder / file.path).read_bytes()
+            size += len(data)
+            digest.update(data)
+    return ReleaseFile("parts/", size, digest.hexdigest(), quads)
 
 
 def _release_files(folder: Path, parts: Sequence[Part], progress: Progress) -> Iterator[ReleaseFile]:

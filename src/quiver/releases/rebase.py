@@ -15,7 +15,7 @@ from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release
-from quiver.releases.parts import PartWriter, read_documents
+from quiver.dumps import PartWriter, read_documents
 from quiver.releases.workers import Progress, silent
 
 

@@ -24,7 +24,7 @@ from quiver.mapping import (
 )
 from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
-from quiver.releases.parts import Part, PartWriter
+from quiver.dumps import Part, PartWriter
 from quiver.releases.rejects import RejectWriter
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.search import SearchDocument

@@ -10,7 +10,7 @@ from quiver.errors import DamagedRelease
 from quiver.manifest import FILE_NAME
 from quiver.releases.finish import checksum
 from quiver.releases.library import Release
-from quiver.releases.parts import content_of, format_content, read_documents, sum_content
+from quiver.dumps import content_of, format_content, read_documents, sum_content
 from quiver.releases.workers import Progress, silent
 
 

@@ -1,0 +1,163 @@
+"""What a release and its service say of themselves: VoID, DCAT, SPARQL Service Description, schema.org Dataset.
+
+Everything comes from the manifest, so a description costs no query; times and versions stand here and never among the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import pyoxigraph
+
+from quiver.manifest import Manifest
+from quiver.namespaces import term
+
+# Name in `Manifest.counts` -> the class counted.
+COUNTED_CLASSES: Final[dict[str, str]] = {
+    "papers": "q:Paper",
+    "signatures": "q:AuthorSignature",
+    "author_rows": "q:AuthorRow",
+    "name_clusters": "q:NameCluster",
+    "venue_series": "q:VenueSeries",
+    "venue_editions": "q:VenueEdition",
+    "cluster_pages": "q:ClusterPage",
+    "sources": "q:Source",
+}
+
+_VOCABULARIES: Final = ("q", "bibo", "dblp", "dc", "dcterms", "fabio", "foaf", "prov", "skos")
+# W3C, Unique URIs for file formats.
+_FORMATS: Final = "http://www.w3.org/ns/formats/"
+_RESULT_FORMATS: Final = (
+    "SPARQL_Results_JSON",
+    "SPARQL_Results_XML",
+    "SPARQL_Results_CSV",
+    "SPARQL_Results_TSV",
+    "Turtle",
+    "N-Triples",
+    "RDF_XML",
+    "JSON-LD",
+)
+
+
+class _Graph:
+    """Triples about a subject, from prefixed names and Python values."""
+
+    def __init__(self) -> None:
+        self.triples: list[pyoxigraph.Triple] = []
+
+    def add(self, subject: str, curie: str, value: str | int | pyoxigraph.Literal) -> None:
+        """One statement; a string that begins with an IRI scheme is an IRI, any other a literal."""
+        node: pyoxigraph.NamedNode | pyoxigraph.Literal
+        if isinstance(value, pyoxigraph.Literal):
+            node = value
+        elif isinstance(value, int):
+            node = pyoxigraph.Literal(str(value), datatype=pyoxigraph.NamedNode(term("xsd:integer")))
+        elif value.startswith(("http://", "https://", "urn:")):
+            node = pyoxigraph.NamedNode(value)
+        else:
+            node = pyoxigraph.Literal(value)
+        self.triples.append(
+            pyoxigraph.Triple(pyoxigraph.NamedNode(subject), pyoxigraph.NamedNode(term(curie)), node)
+        )
+
+    def kinds(self, subject: str, curies: Iterable[str]) -> None:
+        for curie in curies:
+            self.add(subject, "rdf:type", term(curie))
+
+
+def dataset_iri(manifest: Manifest) -> str:
+    """The IRI of the dataset that a release is a version of."""
+    return f"{manifest.base}.well-known/void#dataset"
+
+
+def dataset_description(manifest: Manifest, *, title: str, licence: str) -> list[pyoxigraph.Triple]:
+    """The dataset in VoID and DCAT: counts by class, vocabularies, endpoint, dump, version.
+
+    Source: VoID (W3C Interest Group Note), DCAT 3.
+    """
+    graph = _Graph()
+    dataset = dataset_iri(manifest)
+    graph.kinds(dataset, ("void:Dataset", "dcat:Dataset", "schema:Dataset"))
+    graph.add(dataset, "dcterms:title", title)
+    graph.add(dataset, "rdfs:label", title)
+    graph.add(dataset, "dcterms:license", licence)
+    graph.add(
+        dataset,
+        "dcterms:modified",
+        pyoxigraph.Literal(manifest.created, datatype=pyoxigraph.NamedNode(term("xsd:dateTime"))),
+    )
+    graph.add(dataset, "dcat:version", pyoxigraph.Literal(manifest.id))
+    graph.add(dataset, "void:triples", manifest.quads)
+    graph.add(dataset, "void:uriSpace", pyoxigraph.Literal(manifest.base))
+    graph.add(dataset, "void:sparqlEndpoint", f"{manifest.base}sparql")
+    graph.add(dataset, "foaf:homepage", manifest.base)
+    for prefix in _VOCABULARIES:
+        graph.add(dataset, "void:vocabulary", term(f"{prefix}:"))
+    _add_counts(graph, dataset, manifest.counts)
+    _add_dumps(graph, dataset, manifest)
+    return graph.triples
+
+
+def _add_counts(graph: _Graph, dataset: str, counts: Mapping[str, int]) -> None:
+    for name, curie in COUNTED_CLASSES.items():
+        if name in counts:
+            partition = f"{dataset}-{name.replace('_', '-')}"
+            graph.add(dataset, "void:classPartition", partition)
+            graph.add(partition, "void:class", term(curie))
+            graph.add(partition, "void:entities", counts[name])
+
+
+def _add_dumps(graph: _Graph, dataset: str, manifest: Manifest) -> None:
+    if manifest.dump is None:
+        return
+    address = f"{manifest.base}dumps/{manifest.id}/quiver-{manifest.id}.nq.gz"
+    graph.add(dataset, "void:dataDump", address)
+    distribution = f"{manifest.base}releases/{manifest.id}#dump"
+    graph.add(dataset, "dcat:distribution", distribution)
+    graph.add(distribution, "rdf:type", term("dcat:Distribution"))
+    graph.add(distribution, "dcterms:title", "N-Quads, gzip")
+    graph.add(distribution, "dcat:downloadURL", address)
+    graph.add(distribution, "dcat:byteSize", manifest.dump.size)
+    graph.add(distribution, "dcat:mediaType", "https://www.iana.org/assignments/media-types/application/n-quads")
+    graph.add(distribution, "q:sha256", manifest.dump.sha256)
+
+
+def service_description(
+    manifest: Manifest, endpoint: str, *, title: str, licence: str
+) -> list[pyoxigraph.Triple]:
+    """The SPARQL service at *endpoint*, with the dataset that it serves.
+
+    Source: SPARQL 1.1 Service Description, section 3.
+    """
+    graph = _Graph()
+    service = f"{endpoint}#service"
+    graph.add(service, "rdf:type", term("sd:Service"))
+    graph.add(service, "rdfs:label", title)
+    graph.add(service, "sd:endpoint", endpoint)
+    graph.add(service, "sd:supportedLanguage", term("sd:SPARQL10Query"))
+    graph.add(service, "sd:supportedLanguage", term("sd:SPARQL11Query"))
+    for name in _RESULT_FORMATS:
+        graph.add(service, "sd:resultFormat", _FORMATS + name)
+    dataset = f"{endpoint}#dataset"
+    default = f"{endpoint}#default-graph"
+    graph.add(service, "sd:defaultDataset", dataset)
+    graph.kinds(dataset, ("sd:Dataset",))
+    graph.add(dataset, "sd:defaultGraph", default)
+    graph.kinds(default, ("sd:Graph", "void:Dataset"))
+    graph.add(default, "void:triples", manifest.quads)
+    graph.add(default, "dcterms:isPartOf", dataset_iri(manifest))
+    return graph.triples + dataset_description(manifest, title=title, licence=licence)
+
+
+def document_description(
+    document: str, topic: str, manifest: Manifest, *, licence: str
+) -> list[pyoxigraph.Triple]:
+    """What a document served says of itself, kept apart from the triples of the thing that it is about."""
+    graph = _Graph()
+    graph.add(document, "rdf:type", term("foaf:Document"))
+    graph.add(document, "foaf:primaryTopic", topic)
+    graph.add(document, "void:inDataset", dataset_iri(manifest))
+    graph.add(document, "dcterms:license", licence)
+    graph.add(document, "dcterms:source", f"{manifest.base}releases/{manifest.id}")
+    return graph.triples
