@@ -91,7 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("page_size_max", 1000, "rows", "Most rows that page= and limit= may ask for at once."),
     Setting("release_poll_s", 1.0, "seconds", "How often a server looks for a new release."),
     Setting("keep_releases", 3, "releases", "Releases that a build keeps, the current one included; 0 keeps all."),
-    Setting("licence", "https://creativecommons.org/publicdomain/zero/1.0/", "IRI", "Licence of the descriptions served."),
+    Setting("licence", "https://creativecommons.org/publicdomain/zero/1.0/", "IRI", "Licence of what is served."),
     Setting("title", "Quiver", "text", "Name of the service, on every page."),
     Setting("log_level", "INFO", "level", "Lowest level that is logged: DEBUG, INFO, WARNING or ERROR."),
 )
@@ -136,9 +136,7 @@ class Settings(Mapping[str, SettingValue]):
         return Settings(**{**self._values, **values})
 
 
-def load_settings(
-    file: Path | None = None, environment: Mapping[str, str] | None = None, **flags: object
-) -> Settings:
+def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **flags: object) -> Settings:
     """The settings by precedence: flags that are not None, environment, TOML file, defaults.
 
     Raises:

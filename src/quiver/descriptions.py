@@ -1,6 +1,7 @@
 """What a release and its service say of themselves: VoID, DCAT, SPARQL Service Description, schema.org Dataset.
 
-Everything comes from the manifest, so a description costs no query; times and versions stand here and never among the facts.
+Everything comes from the manifest, so a description costs no query; times and versions stand here and never among the
+facts.
 """
 
 from __future__ import annotations
@@ -57,9 +58,7 @@ class _Graph:
             node = pyoxigraph.NamedNode(value)
         else:
             node = pyoxigraph.Literal(value)
-        self.triples.append(
-            pyoxigraph.Triple(pyoxigraph.NamedNode(subject), pyoxigraph.NamedNode(term(curie)), node)
-        )
+        self.triples.append(pyoxigraph.Triple(pyoxigraph.NamedNode(subject), pyoxigraph.NamedNode(term(curie)), node))
 
     def kinds(self, subject: str, curies: Iterable[str]) -> None:
         for curie in curies:
@@ -123,9 +122,7 @@ def _add_dumps(graph: _Graph, dataset: str, manifest: Manifest) -> None:
     graph.add(distribution, "q:sha256", manifest.dump.sha256)
 
 
-def service_description(
-    manifest: Manifest, endpoint: str, *, title: str, licence: str
-) -> list[pyoxigraph.Triple]:
+def service_description(manifest: Manifest, endpoint: str, *, title: str, licence: str) -> list[pyoxigraph.Triple]:
     """The SPARQL service at *endpoint*, with the dataset that it serves.
 
     Source: SPARQL 1.1 Service Description, section 3.
@@ -150,9 +147,7 @@ def service_description(
     return graph.triples + dataset_description(manifest, title=title, licence=licence)
 
 
-def document_description(
-    document: str, topic: str, manifest: Manifest, *, licence: str
-) -> list[pyoxigraph.Triple]:
+def document_description(document: str, topic: str, manifest: Manifest, *, licence: str) -> list[pyoxigraph.Triple]:
     """What a document served says of itself, kept apart from the triples of the thing that it is about."""
     graph = _Graph()
     graph.add(document, "rdf:type", term("foaf:Document"))

@@ -96,6 +96,14 @@ class NotFound(QuiverError, LookupError):
     title = "Not found"
 
 
+class Gone(NotFound):
+    """What an earlier release held and the present one does not."""
+
+    status = 410
+    code = "gone"
+    title = "No longer here"
+
+
 class NotAcceptable(QuiverError, ValueError):
     status = 406
     code = "not-acceptable"
@@ -201,3 +209,10 @@ class InvalidSearch(QuiverError, ValueError):
     status = 400
     code = "invalid-search"
     title = "The search text does not parse"
+
+
+class InvalidShapes(QuiverError, ValueError):
+    """A shapes graph that does not parse, or that asks for more of SHACL than is supported."""
+
+    code = "invalid-shapes"
+    title = "The shapes are not supported"

@@ -15,11 +15,7 @@ _JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ change the meaning of words in several
 
 
 def _drops(character: str) -> bool:
-    return (
-        unicodedata.category(character) in ("Cc", "Cf")
-        and character not in _JOINERS
-        and not character.isspace()
-    )
+    return unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS and not character.isspace()
 
 
 @lru_cache(maxsize=200_000)

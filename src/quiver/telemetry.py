@@ -30,9 +30,7 @@ def start_logging(level: str) -> None:
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.addFilter(_WithRequestId())
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s")
-        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(request_id)s %(name)s: %(message)s"))
         logger.addHandler(handler)
         logger.propagate = False
 

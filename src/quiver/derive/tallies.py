@@ -68,8 +68,8 @@ class Tally(msgspec.Struct):
     ) -> None:
         """Count one paper.
 
-        *signatures* are (cluster key, stated name, row key, source's author id); *venues* (key, as stated); *listed_by* the
-        clusters for which a page lists the paper: key -> name as the page writes it.
+        *signatures* are (cluster key, stated name, row key, source's author id); *venues* (key, as stated); *listed_by*
+        the clusters for which a page lists the paper: key -> name as the page writes it.
         """
         clusters: set[str] = set()
         for cluster, stated, row, row_id in signatures:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 from isal import isal_zlib
@@ -20,6 +20,7 @@ Line = TypeVar("Line", bytes, str)
 
 _LEVEL: Final = 2
 _CHUNK_BYTES: Final = 1 << 20
+_GZIP_ERROR = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
 _MODULUS: Final = 1 << 128
 
 
@@ -115,7 +116,7 @@ def read_part(path: Path) -> Iterator[bytes]:
                         member = isal_zlib.decompressobj(31)
                     yield member.decompress(data, _CHUNK_BYTES)
                     data = member.unused_data if member.eof else member.unconsumed_tail
-        except isal_zlib.error as error:
+        except _GZIP_ERROR as error:
             raise DamagedRelease(f"{path}: {error}", value=str(path)) from error
         if not member.eof:
             raise DamagedRelease(f"{path}: the file ends early", value=str(path))
@@ -124,7 +125,9 @@ def read_part(path: Path) -> Iterator[bytes]:
 def document_of(line: Line) -> Line:
     """The subject of a statement without its fragment: what makes statements one document."""
     subject = line.split(None, 1)[0]
-    return subject.rstrip(b">").partition(b"#")[0] if isinstance(subject, bytes) else subject.rstrip(">").partition("#")[0]
+    if isinstance(subject, bytes):
+        return subject.rstrip(b">").partition(b"#")[0]
+    return subject.rstrip(">").partition("#")[0]
 
 
 def read_documents(path: Path) -> Iterator[list[bytes]]:

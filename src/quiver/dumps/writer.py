@@ -83,15 +83,13 @@ def write_dump(
     elif compression == "":
         _write_plain(parts, output, dump_format, advanced)
     elif compression == "gz":
-        with igzip.IGzipFile(fileobj=output, mode="wb", compresslevel=2, mtime=0) as packed:
+        with igzip.IGzipFile(fileobj=output, mode="wb", compresslevel=2, mtime=0) as packed:  # type: ignore[no-untyped-call]
             _write_plain(parts, cast(BinaryIO, packed), dump_format, advanced)
     elif compression == "zst":
         with zstandard.ZstdCompressor(level=3).stream_writer(output, closefd=False) as squeezed:
             _write_plain(parts, cast(BinaryIO, squeezed), dump_format, advanced)
     else:
-        raise UnknownFormat(
-            f"no compression {compression!r}", value=compression, hint="There are gz and zst."
-        )
+        raise UnknownFormat(f"no compression {compression!r}", value=compression, hint="There are gz and zst.")
 
 
 def _concatenate(parts: Sequence[Path], output: BinaryIO, advanced: Callable[[int], None] | None) -> None:
@@ -124,9 +122,7 @@ def _write_plain(
                     raise _no_graphs(dump_format)
                 output.write(line)
         return
-    quads = pyoxigraph.parse(
-        input=cast("BinaryIO", PartsFile(parts, advanced)), format=pyoxigraph.RdfFormat.N_QUADS
-    )
+    quads = pyoxigraph.parse(input=cast("BinaryIO", PartsFile(parts, advanced)), format=pyoxigraph.RdfFormat.N_QUADS)
     target = cast(BinaryIO, _Uncloseable(output))
     if dump_format.graphs:
         pyoxigraph.serialize(quads, target, dump_format.engine, prefixes=PREFIXES)

@@ -6,6 +6,7 @@ byte of its UTF-8 form. Clients and servers decode and re-encode percent escapes
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -64,8 +65,7 @@ def _encode(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(
-        "_" if character == " " else character if _stands(character) else _escape(character)
-        for character in text
+        "_" if character == " " else character if _stands(character) else _escape(character) for character in text
     )
 
 
@@ -89,7 +89,7 @@ def encode_key(text: str) -> str:
         return encode_segment(text)
     pieces = text.split("/")
     encoded = _encode(pieces[0])
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in itertools.pairwise(pieces):
         harmless = not {before, piece} & {"", ".", ".."}
         encoded += ("/" if harmless else "~2F") + _encode(piece)
     return _guard(encoded)

@@ -106,7 +106,7 @@ def map_paper(
 ) -> MappedPaper:
     """The statements of *record*.
 
-    *files* are the IRIs of the source files that hold it; *listed_by* the keys of name clusters for which a page lists it.
+    *files* are the IRIs of the source files that hold it; *listed_by* the keys of clusters for which a page lists it.
     """
     iri = minter.paper(source, key)
     block = Block(iri)
@@ -148,9 +148,7 @@ def map_paper(
     if record.key:
         block.text("q:sourceKey", record.key)
     signatures = _map_byline(block, iri, record, source, listed_by, minter)
-    return MappedPaper(
-        iri, block.lines(), label, text, record.year, signatures, venues, edition, (*identifiers, key)
-    )
+    return MappedPaper(iri, block.lines(), label, text, record.year, signatures, venues, edition, (*identifiers, key))
 
 
 def _map_abstract(block: Block, record: Record) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from quiver.namespaces import PREFIXES, term
 
-# Characters that a literal cannot hold raw (N-Quads grammar, STRING_LITERAL_QUOTE), or that XML 1.0 cannot carry at all.
+# Characters that a literal cannot hold raw (N-Quads, STRING_LITERAL_QUOTE), or that XML 1.0 cannot carry at all.
 _SPECIAL = re.compile('[\\\\"\n\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]')
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 

@@ -1,7 +1,8 @@
 """The Arrow research search's author-name-cluster page, as text.
 
-The page has a preamble (the words "Author name cluster", the name, a note, stated counts) and the heading "Possible papers";
-then, for each paper, a line of venue, kind, year and type, the title, the byline as a bulleted list, and an abstract.
+The page has a preamble (the words "Author name cluster", the name, a note, stated counts) and the heading "Possible
+papers"; then, for each paper, a line of venue, kind, year and type, the title, the byline as a bulleted list, and an
+abstract.
 Bylines show at most eight names and drop repeated ones, so every byline is marked as possibly cut.
 """
 
@@ -85,7 +86,7 @@ class _Preamble:
 def _preamble(blocks: list[_Block]) -> _Preamble:
     start = next((at for at, block in enumerate(blocks) if _plain(block).lower() == _CLUSTER), None)
     if start is None:
-        raise InvalidRecord('line 1: no heading "Author name cluster"', hint="This is no page of an author name cluster.")
+        raise InvalidRecord('line 1: no heading "Author name cluster"', hint="This is no cluster page of Arrow.")
     end = next((at for at in range(start + 1, len(blocks)) if _plain(blocks[at]).lower() == _PAPERS), None)
     if end is None:
         raise InvalidRecord(f'line {blocks[start].line}: no heading "Possible papers" follows')
@@ -164,15 +165,15 @@ def _read(stream: SourceStream, max_bytes: int) -> Iterator[Read]:
     preamble = _preamble(blocks)
     listed: list[str] = []
     for entry in _entries(blocks[preamble.end :]):
-        line = str(entry[0].line)
+        locator = str(entry[0].line)
         try:
             paper = _paper(entry)
         except InvalidRecord as error:
             raw = "\n\n".join(block.text for block in entry).encode()
-            yield RecordError(stream.name, line, error.message, hint=error.hint, raw=raw)
+            yield RecordError(stream.name, locator, error.message, hint=error.hint, raw=raw)
             continue
         listed.append(paper.local_key())
-        yield Located(paper, line)
+        yield Located(paper, locator)
     page = ClusterPage(
         name=preamble.name,
         note=preamble.note,

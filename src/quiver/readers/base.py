@@ -13,8 +13,8 @@ from quiver.records import Read
 class Reader:
     """One row of the table of formats.
 
-    `recognises` is asked with the first bytes of the content; `read` is given the stream and the longest record in bytes;
-    `source` is the slug of the source that this format always comes from, or empty.
+    `recognises` is asked with the first bytes of the content; `read` is given the stream and the longest record in
+    bytes; `source` is the slug of the source that this format always comes from, or empty.
     """
 
     name: str

@@ -104,9 +104,7 @@ class OpenedFile:
         if self._reader is None:
             known = ", ".join(f"{reader.name} ({reader.title})" for reader in READERS)
             what = "is binary data" if b"\0" in head[:4096] else "is in no format that a reader recognises"
-            # The compressed stream itself may be what is wrong.
-            for _ in self._stream.chunks():
-                break
+            self._stream.raise_damage()
             yield RecordError(name, "1", f"the file {what}", hint=f"Formats: {known}; --format names one.")
             return
         found = False
@@ -140,9 +138,7 @@ class UnreadableFrom(InvalidRecord):
         self.locator = f"after {last}" if last else ""
 
 
-def open_file(
-    path: Path, *, format_name: str = "", source: str = "", max_record_bytes: int = 64_000_000
-) -> OpenedFile:
+def open_file(path: Path, *, format_name: str = "", source: str = "", max_record_bytes: int = 64_000_000) -> OpenedFile:
     """The file at *path* with the reader named, or the first that recognises its content.
 
     Raises:
@@ -150,11 +146,12 @@ def open_file(
         InvalidRecord: *source* cannot name a source.
         OSError: the file cannot be opened.
     """
+    reader: Reader | None = reader_named(format_name) if format_name else None
+    if source:
+        checked_source(source)
     stream = SourceStream(path)
-    if format_name:
-        reader: Reader | None = reader_named(format_name)
-    else:
+    if not format_name:
         head = stream.head()
         reader = next((candidate for candidate in READERS if candidate.recognises(head)), None)
-    slug = checked_source(source) if source else default_source(path.name, reader or JSON_LINES)
+    slug = source or default_source(path.name, reader or JSON_LINES)
     return OpenedFile(stream, reader, slug, max_record_bytes)

@@ -1,8 +1,8 @@
 """JSON Lines: the project's interchange form, one JSON object a line.
 
-The form is liberal in what it takes, so that sets in the wild need no conversion: authors are strings or objects; the words
-of several sources for one thing are aliases (`booktitle`, `aff`, `first`); arrays that run parallel to the authors
-(`authorids`, `orcid`, `aff` ...) are dealt out to them. Whatever else a record holds is kept as a stated field.
+The form is liberal in what it takes, so that sets in the wild need no conversion: authors are strings or objects; the
+words of several sources for one thing are aliases (`booktitle`, `aff`, `first`); arrays that run parallel to the
+authors (`authorids`, `orcid`, `aff` ...) are dealt out to them. Whatever else a record holds is kept as a stated field.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ def _read(stream: SourceStream, max_bytes: int) -> Iterator[Read]:
             yield Located(item_from_json(value), locator)
         except InvalidRecord as error:
             key = value.get("key") if isinstance(value, dict) else None
-            yield RecordError(
-                stream.name, locator, error.message, key if isinstance(key, str) else "", error.hint, raw
-            )
+            yield RecordError(stream.name, locator, error.message, key if isinstance(key, str) else "", error.hint, raw)
 
 
 READER = Reader(

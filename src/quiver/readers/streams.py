@@ -12,7 +12,7 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import zstandard
 from isal import isal_zlib
@@ -84,7 +84,15 @@ def _decompressor(magic: bytes) -> _Decompressor | None:
     return None
 
 
-_DAMAGE = (zlib.error, isal_zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError, ValueError)
+_DAMAGE: tuple[type[Exception], ...] = (
+    zlib.error,
+    cast("type[Exception]", isal_zlib.error),  # its stub calls it an instance
+    zstandard.ZstdError,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+)
 
 
 class SourceStream:
@@ -127,11 +135,15 @@ class SourceStream:
         yield from self._head
         self._head = [b""]
         yield from self._guarded()
+        self.raise_damage()
+
+    def raise_damage(self) -> None:
+        """Raise the `InvalidRecord` of damage that reading has met so far, if any."""
         if self._damage:
             raise self._damage
 
     def lines(self, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """Line number (from 1) and line without its end; a line longer than *max_bytes* comes cut to that many plus one.
+        """Line number (from 1) and line without its end; a line longer than *max_bytes* is cut to one byte more.
 
         Raises:
             InvalidRecord: as for `chunks`; the piece of a line before the damage is not handed out.

@@ -1,7 +1,8 @@
 """Records as sources state them: frozen values without RDF.
 
-A reader yields `Record` (a paper as one source describes it), `ClusterPage` (what a source said about a name cluster) and
-`RecordError` (what could not be taken, and why). Where a source says nothing the field is empty; nothing is guessed here.
+A reader yields `Record` (a paper as one source describes it), `ClusterPage` (what a source said about a name cluster)
+and `RecordError` (what could not be taken, and why). Where a source says nothing the field is empty; nothing is guessed
+here.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag=
     """A paper as one source describes it.
 
     `year` is set where the source's year is one (1000 to 9999), else `stated_year` keeps its text. `byline_may_be_cut`
-    says that the source is known to shorten bylines. `identifiers` are pairs of scheme and value, `fields` pairs of name
-    and JSON text for whatever else the source gave.
+    says that the source is known to shorten bylines. `identifiers` are pairs of scheme and value, `fields` pairs of
+    name and JSON text for whatever else the source gave.
     """
 
     title: str

@@ -1,9 +1,10 @@
 """`build`: record files to a published release.
 
-    read inputs -> settle pages -> map shares -> map pages -> derive shares -> load | index -> answer queries -> publish
+    read inputs -> settle pages -> map shares -> map pages -> derive shares -> load | index -> answer -> publish
 
-Papers are dealt to shares by a hash of their key, so that a share can settle duplicates and conflicts on its own, memory
-stays bounded by the size of a share, and the result depends neither on the order of files nor on the number of processes.
+Papers are dealt to shares by a hash of their key, so that a share can settle duplicates and conflicts on its own,
+memory stays bounded by the size of a share, and the result depends neither on the order of files nor on the number of
+processes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from quiver import __version__
 from quiver.config import Settings
 from quiver.derive import Tally, share_of
+from quiver.dumps import Part, PartWriter
 from quiver.errors import NothingAccepted, QuiverError, RejectedRecords
 from quiver.identifiers import Minter, normalise_base
 from quiver.manifest import Input, Manifest, SourceCounts
@@ -27,7 +29,6 @@ from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.records import ClusterPage
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release
-from quiver.dumps import Part, PartWriter
 from quiver.releases.rejects import RejectWriter, publish_rejects
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.releases.stages import (
@@ -125,7 +126,8 @@ def build(
         folder = shelf.new_folder()
         try:
             state = _Progress()
-            with Workers(settings.integer("jobs"), sum(path.stat().st_size for path in plan.paths), progress) as workers:
+            size = sum(path.stat().st_size for path in plan.paths)
+            with Workers(settings.integer("jobs"), size, progress) as workers:
                 _read(plan, state, folder, format_name, source, settings, workers)
                 _settle_pages(plan, state, folder)
                 _map(plan, state, folder, minter, workers)
@@ -210,9 +212,7 @@ def _settle_pages(plan: _Plan, state: _Progress, folder: Path) -> None:
             state.pages.setdefault(slug, []).append((key, kept))
             state.count(slug, SourceCounts(0, 1, equal, len(losers), 1))
             for frame in losers:
-                rejects.write_conflict(
-                    frame, state.inputs[frame.input].name, decode_item(frame.body), kept.locator
-                )
+                rejects.write_conflict(frame, state.inputs[frame.input].name, decode_item(frame.body), kept.locator)
             tally.add_page(key, page.name)
             for paper in page.lists:
                 share = share_of(paper, shares)
@@ -308,9 +308,7 @@ def _map_sources(state: _Progress, folder: Path, minter: Minter) -> None:
     state.counts["sources"] = len(state.sources)
 
 
-def _refuse_if_needed(
-    shelf: Library, folder: Path, state: _Progress, total: SourceCounts, strict: bool
-) -> None:
+def _refuse_if_needed(shelf: Library, folder: Path, state: _Progress, total: SourceCounts, strict: bool) -> None:
     error: QuiverError | None = None
     what = "\n".join(state.messages)
     if not total.accepted:

@@ -16,10 +16,10 @@ import pyoxigraph
 
 from quiver.catalogue import load_catalogue, materialise
 from quiver.config import Settings
+from quiver.dumps import Part, PartsFile, format_content, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.releases.library import Library, Release
-from quiver.dumps import Part, PartsFile, format_content, sum_content
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.stages import read_documents
 from quiver.releases.workers import Progress
@@ -42,8 +42,8 @@ def finish_release(
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
-    The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added. Without
-    *documents* the folder holds its text index already.
+    The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
+    Without *documents* the folder holds its text index already.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.

@@ -79,7 +79,7 @@ class Library:
     def current_id(self) -> str | None:
         """The id of the current release, or None; costs one look at the file system."""
         try:
-            return Path(os.readlink(self.path / "current")).name
+            return (self.path / "current").readlink().name
         except OSError:
             return None
 

@@ -13,12 +13,12 @@ import pyoxigraph
 
 from quiver import __version__
 from quiver.config import Settings
+from quiver.dumps import PartWriter, document_of
 from quiver.errors import InvalidRecord, UnknownFormat
 from quiver.identifiers import normalise_base
 from quiver.manifest import Input, Manifest, SourceCounts
 from quiver.releases.finish import checksum, finish_release
 from quiver.releases.library import Library, Release
-from quiver.dumps import PartWriter, document_of
 from quiver.releases.workers import Progress, silent
 
 # A file, or a file and the IRI of the named graph that its triples go to.

@@ -11,17 +11,15 @@ import msgspec
 
 from quiver import __version__
 from quiver.config import Settings
+from quiver.dumps import PartWriter, read_documents
 from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release
-from quiver.dumps import PartWriter, read_documents
 from quiver.releases.workers import Progress, silent
 
 
-def rebase(
-    library: Path, base: str, *, settings: Settings | None = None, progress: Progress = silent
-) -> Release:
+def rebase(library: Path, base: str, *, settings: Settings | None = None, progress: Progress = silent) -> Release:
     """Publish a release that differs from the current one in its base alone.
 
     Raises:

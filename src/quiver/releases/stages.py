@@ -1,6 +1,6 @@
 """The steps of a build that run in worker processes: each a function of a task, with files for in- and output.
 
-    input file --read_input--> frames by source and share --map_share--> part, tally, documents --derive_share--> part
+input file --read_input--> frames by source and share --map_share--> part, tally, documents --derive_share--> part
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from quiver.derive import Tally, preferred_spelling, share_of
+from quiver.dumps import Part, PartWriter
 from quiver.identifiers import Minter
 from quiver.manifest import Input, SourceCounts
 from quiver.mapping import (
@@ -24,7 +25,6 @@ from quiver.mapping import (
 )
 from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
-from quiver.dumps import Part, PartWriter
 from quiver.releases.rejects import RejectWriter
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.search import SearchDocument
@@ -38,7 +38,8 @@ _DOCUMENT_DECODER = msgspec.msgpack.Decoder(SearchDocument)
 
 def decode_item(body: bytes) -> Record | ClusterPage:
     """The item in a frame's body."""
-    return _ITEM.decode(body)
+    item: Record | ClusterPage = _ITEM.decode(body)
+    return item
 
 
 def frames_path(folder: Path, source: str, share: int) -> Path:
@@ -113,9 +114,7 @@ def read_input(task: ReadTask) -> ReadDone:
     rejects.close()
     report = opened.report
     total = counts["papers"] + counts["pages"] + counts["unreadable"]
-    known = Input(
-        report.name, report.size, report.sha256, report.reader, report.source, total, counts["unreadable"]
-    )
+    known = Input(report.name, report.size, report.sha256, report.reader, report.source, total, counts["unreadable"])
     return ReadDone(known, counts["papers"], counts["pages"], tuple(messages))
 
 

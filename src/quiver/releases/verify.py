@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from quiver.dumps import content_of, format_content, read_documents, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import FILE_NAME
 from quiver.releases.finish import checksum
 from quiver.releases.library import Release
-from quiver.dumps import content_of, format_content, read_documents, sum_content
 from quiver.releases.workers import Progress, silent
 
 

@@ -1,0 +1,146 @@
+"""Commands that make releases: build, rebase, releases; and convert, which makes none."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from quiver.cli.main import FILES, LIBRARY, QUIET, main, settings_of
+from quiver.cli.progress import ProgressDisplay
+from quiver.convert import convert_records
+from quiver.manifest import Manifest
+from quiver.releases import BuildReport, Library, build, rebase
+
+_FORMAT = click.option("--format", "format_name", metavar="NAME", default="", help="Reader to use (`quiver formats`).")
+_SOURCE = click.option("--source", metavar="SLUG", default="", help="Name of the source that the files come from.")
+_BASE = click.option("--base", metavar="IRI", default=None, help="Base of the IRIs that are minted; ends in a slash.")
+_MESSAGES_SHOWN = 20
+
+
+def print_report(report: BuildReport) -> None:
+    """Say what a build took, what it did not, and what came of it."""
+    for message in report.messages[:_MESSAGES_SHOWN]:
+        click.echo(f"Not taken: {message}", err=True)
+    if report.counts.rejected > len(report.messages[:_MESSAGES_SHOWN]):
+        click.echo(f"{report.counts.rejected:,} records were rejected in all.", err=True)
+    for path in report.rejects:
+        click.echo(f"Rejects are written to {path}", err=True)
+    counts = report.counts
+    click.echo(
+        f"{counts.read:,} records read = {counts.accepted:,} accepted + {counts.duplicate:,} duplicate"
+        f" + {counts.rejected:,} rejected"
+        + (f" ({counts.pages:,} of the accepted are cluster pages)" if counts.pages else "")
+    )
+    manifest = report.release.manifest
+    rate = manifest.quads / report.seconds if report.seconds else 0
+    click.echo(
+        f"{manifest.quads:,} triples in {report.seconds:.1f} s ({rate:,.0f} a second); release {manifest.id} is current"
+    )
+
+
+@main.command("build")
+@LIBRARY
+@FILES
+@_BASE
+@_FORMAT
+@_SOURCE
+@click.option("--strict", is_flag=True, help="Publish nothing if any record is rejected.")
+@click.option("--jobs", type=int, default=None, help="Processes that read and map; 0 is one for each core.")
+@QUIET
+@click.pass_context
+def build_command(
+    context: click.Context,
+    library: Path,
+    files: tuple[Path, ...],
+    base: str | None,
+    format_name: str,
+    source: str,
+    strict: bool,
+    jobs: int | None,
+    quiet: bool,
+) -> None:
+    """Build a release of LIBRARY from record FILES and publish it."""
+    settings = settings_of(context, base=base, jobs=jobs)
+    display = ProgressDisplay(quiet=quiet)
+    report = build(
+        library,
+        files,
+        format_name=format_name,
+        source=source,
+        strict=strict,
+        settings=settings,
+        progress=display,
+    )
+    display.finish()
+    print_report(report)
+
+
+@main.command("rebase")
+@LIBRARY
+@click.argument("iri")
+@QUIET
+@click.pass_context
+def rebase_command(context: click.Context, library: Path, iri: str, quiet: bool) -> None:
+    """Publish the current release of LIBRARY again with IRI as the base of its own IRIs."""
+    display = ProgressDisplay(quiet=quiet)
+    release = rebase(library, iri, settings=settings_of(context), progress=display)
+    display.finish()
+    click.echo(f"release {release.id} with the base {release.base} is current")
+
+
+@main.command("releases")
+@LIBRARY
+@click.option("--rollback", metavar="ID", help="Make this release the current one.")
+@click.option("--keep", type=click.IntRange(1), help="Remove the oldest releases until this many are left.")
+def releases_command(library: Path, rollback: str | None, keep: int | None) -> None:
+    """List the releases of LIBRARY, go back to one, or remove old ones."""
+    shelf = Library(library)
+    if rollback:
+        click.echo(f"release {shelf.roll_back(rollback).id} is current")
+    if keep:
+        for removed in shelf.prune(keep):
+            click.echo(f"removed {removed}")
+    if rollback or keep:
+        return
+    current = shelf.current().id
+    for release_id in shelf.ids():
+        manifest = shelf.release(release_id).manifest
+        click.echo(_release_line(manifest, manifest.id == current))
+
+
+def _release_line(manifest: Manifest, current: bool) -> str:
+    papers = manifest.counts.get("papers", 0)
+    mark = "*" if current else " "
+    return f"{mark} {manifest.id}  {papers:>11,} papers  {manifest.quads:>13,} triples  {manifest.base}"
+
+
+@main.command("convert")
+@FILES
+@_BASE
+@_FORMAT
+@_SOURCE
+@click.option(
+    "--to", type=click.Choice(["nq", "jsonl"]), default="nq", show_default=True, help="N-Quads, or JSON Lines records."
+)
+@click.pass_context
+def convert_command(
+    context: click.Context, files: tuple[Path, ...], base: str | None, format_name: str, source: str, to: str
+) -> None:
+    """Write the records of FILES to standard output, without a store.
+
+    N-Quads are those of each record as it stands: nothing is derived, and duplicates are not settled.
+    """
+    settings = settings_of(context, base=base)
+    output = sys.stdout.buffer
+    rejected = 0
+    for piece in convert_records(files, to, settings=settings, format_name=format_name, source=source):
+        if isinstance(piece, bytes):
+            output.write(piece)
+        else:
+            rejected += 1
+            click.echo(f"Not taken: {piece}", err=True)
+    output.flush()
+    if rejected:
+        context.exit(1)

@@ -1,0 +1,110 @@
+"""Commands that ask and dump: query, dump."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from quiver.catalogue import load_catalogue
+from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.progress import ProgressDisplay
+from quiver.dumps import DUMP_FORMATS, write_dump
+from quiver.errors import BadRequest, InvalidParameter
+from quiver.evaluation import QUERY_FORMATS, answer_locally
+from quiver.releases import Library
+
+
+@main.command("query")
+@LIBRARY
+@click.argument("query")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Parameter of a named query.")
+@click.option("--limit", type=click.IntRange(0), help="Rows of a named query that pages.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Rows of a named query to pass over.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(sorted(QUERY_FORMATS)),
+    help="tsv for solutions and ttl for graphs by default.",
+)
+@click.pass_context
+def query_command(
+    context: click.Context,
+    library: Path,
+    query: str,
+    parameters: tuple[str, ...],
+    limit: int | None,
+    offset: int,
+    format_name: str | None,
+) -> None:
+    """Answer QUERY from LIBRARY: SPARQL text, a file ending in .rq, or the name of a named query."""
+    settings_of(context)
+    release = Library(library).current()
+    catalogue = load_catalogue()
+    values = dict(_pair(parameter) for parameter in parameters)
+    names = {named.name for named in catalogue}
+    if query in names or ("/" in query and " " not in query and not Path(query).exists() and not query.endswith(".rq")):
+        bound = catalogue.get(query).bind(values, release.base, limit=limit, offset=offset)
+        text, substitutions = bound.text, bound.substitutions
+    elif values:
+        raise BadRequest("--param goes with a named query", value=parameters, hint="`quiver queries` lists them.")
+    else:
+        text = Path(query).read_text(encoding="utf-8") if query.endswith(".rq") else query
+        substitutions = {}
+    answer_locally(release.open_store(), text, sys.stdout.buffer, format_name, substitutions)
+
+
+def _pair(parameter: str) -> tuple[str, str]:
+    name, equals, value = parameter.partition("=")
+    if not equals or not name:
+        raise InvalidParameter(f"--param {parameter!r} is not NAME=VALUE", value=parameter)
+    return name, value
+
+
+@main.command("dump")
+@LIBRARY
+@click.option("--format", "format_name", type=click.Choice(list(DUMP_FORMATS)), help="nq, or as --output ends.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Standard output by default.")
+@QUIET
+def dump_command(library: Path, format_name: str | None, output: Path | None, quiet: bool) -> None:
+    """Write the current release of LIBRARY in an RDF syntax; gzip or Zstandard where FILE ends in .gz or .zst."""
+    release = Library(library).current()
+    compression = ""
+    endings = output.suffixes if output else []
+    if endings and endings[-1] in (".gz", ".zst"):
+        compression = endings.pop().removeprefix(".")
+    if format_name is None:
+        ending = endings[-1].removeprefix(".") if endings else ""
+        format_name = ending if ending in DUMP_FORMATS else "nq"
+    display = ProgressDisplay(quiet=quiet or output is None)
+    with _opened(output) as stream:
+        write_dump(
+            release.part_paths,
+            stream,
+            format_name,
+            compression=compression,
+            advanced=lambda done: display("dump", done, 0),
+        )
+    display.finish()
+    if output and not quiet:
+        click.echo(f"{release.manifest.quads:,} triples of release {release.id} to {output}", err=True)
+
+
+@contextlib.contextmanager
+def _opened(output: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears under its name only when it is complete."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
