@@ -173,6 +173,14 @@ class UpdateRefused(QuiverError, PermissionError):
     title = "Updates are not served"
 
 
+class ServiceFailed(QuiverError, ConnectionError):
+    """A remote endpoint that the operator allows, asked by SERVICE, gave no answer."""
+
+    status = 502
+    code = "service-failed"
+    title = "A remote endpoint failed"
+
+
 class QueryTimeout(QuiverError, TimeoutError):
     status = 503
     code = "query-timeout"
