@@ -1,0 +1,27 @@
+"""Full-text search of a release: an index written once by the build, then only read."""
+
+from quiver.search.documents import (
+    KINDS,
+    SORTS,
+    Facets,
+    SearchAnswer,
+    SearchDocument,
+    SearchHit,
+    Snippet,
+)
+from quiver.search.index import SearchIndex
+from quiver.search.language import parse_search
+from quiver.search.writing import write_index
+
+__all__ = [
+    "KINDS",
+    "SORTS",
+    "Facets",
+    "SearchAnswer",
+    "SearchDocument",
+    "SearchHit",
+    "SearchIndex",
+    "Snippet",
+    "parse_search",
+    "write_index",
+]
