@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.stages import read_documents
-from quiver.releases.workers import Progress
+from quiver.releases.workers import Progress, die_with_parent
 from quiver.search import SearchDocument, write_index
 
 _CONTEXT = multiprocessing.get_context("spawn")
+# Below this much N-Quads text, starting processes costs more than they save.
+_SMALL_BYTES = 8_000_000
 # Folders of a release in the making that are not part of it.
 _SCRATCH = ("frames", "tallies", "documents", "rejects")
 
@@ -105,18 +107,28 @@ def _free_id(shelf: Library, release_id: str) -> str:
 def _load_and_index(
     folder: Path, parts: Sequence[Part], documents: Sequence[Path] | None, settings: Settings, progress: Progress
 ) -> None:
-    """Load the store and write the index side by side, each in a process of its own that gives its memory back."""
+    """Load the store and write the index: side by side, in processes that give their memory back, unless both are small."""
     total = sum(part.text_bytes for part in parts)
     progress("load", 0, total)
+    names = [part.path for part in parts]
+    papers = None if documents is None else [str(path) for path in documents]
+    memory_bytes = settings.integer("index_memory_bytes")
+    if total < _SMALL_BYTES:
+        load_parts(names, str(folder / "store"))
+        if papers is not None:
+            index_documents(papers, str(folder / "search"), memory_bytes)
+        return
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     loader = _CONTEXT.Process(
-        target=load_parts, args=([part.path for part in parts], str(folder / "store"), sender), daemon=True
+        target=_run_child,
+        args=(os.getpid(), load_parts, names, str(folder / "store"), sender),
+        daemon=True,
     )
     running = {"the loader": loader}
-    if documents is not None:
+    if papers is not None:
         running["the text index"] = _CONTEXT.Process(
-            target=index_documents,
-            args=([str(path) for path in documents], str(folder / "search"), settings.integer("index_memory_bytes")),
+            target=_run_child,
+            args=(os.getpid(), index_documents, papers, str(folder / "search"), memory_bytes),
             daemon=True,
         )
     for process in running.values():
@@ -137,6 +149,11 @@ def _load_and_index(
             if process.is_alive():
                 process.kill()
                 process.join()
+
+
+def _run_child(parent: int, function: Callable[..., None], *arguments: object) -> None:
+    die_with_parent(parent)
+    function(*arguments)
 
 
 def load_parts(paths: list[str], store: str, sender: Connection | None = None) -> None:

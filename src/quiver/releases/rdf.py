@@ -57,7 +57,10 @@ def build_from_rdf(
                 inputs.append(Input(path.name, size, sha256, "rdf", "rdf", read=count))
             dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
             writer = PartWriter(folder / "parts" / "rdf.nq.gz")
-            lines = sorted(f"{quad} .\n" for quad in dataset)
+            # The store gives numbers and dates back in their canonical form, so the parts hold that form too.
+            memory = pyoxigraph.Store()
+            memory.extend(dataset)
+            lines = sorted(f"{quad} .\n" for quad in memory)
             for _, document in itertools.groupby(lines, document_of):
                 writer.write(list(document))
             part = writer.close()

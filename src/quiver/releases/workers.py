@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -18,6 +21,20 @@ Progress = Callable[[str, int, int], None]
 
 # Below this, starting processes costs more than they save.
 _SMALL_BYTES = 2_000_000
+
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Have this process killed when the process *parent*, which started it, ends, however it ends (Linux only).
+
+    A worker that outlives a killed build would go on writing into a folder that the next build removes.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -37,7 +54,9 @@ class Workers:
     def __enter__(self) -> Workers:
         if self._wanted:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context)
+            self._pool = ProcessPoolExecutor(
+                self._jobs, mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),)
+            )
         return self
 
     def __exit__(
