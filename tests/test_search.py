@@ -200,7 +200,21 @@ def test_filters_and_facets_count_all_matches(index: SearchIndex) -> None:
     narrowed = index.search("learning", venue="ICML", year_from=2010, year_to=2021)
     assert [hit.label for hit in narrowed.hits] == ["Causal Learning"]
     assert narrowed.facets.years == ((2021, 1),)
-    assert index.search("", venue="icml").total == 0, "a venue filter is the facet's label as it stands"
+    assert index.search("", venue="icml").total == index.search("", venue="ICML").total == 3
+    assert index.search("", venue="IC").total == 0
+
+
+def test_spellings_of_a_venue_in_other_letter_case_are_one_facet_under_its_label(tmp_path: Path) -> None:
+    documents = [
+        paper("a", "One", venues=["acl", "ACL"], year=2001),
+        paper("b", "Two", venues=["acl"], year=2002),
+        paper("c", "Three", venues=["Workshop"], year=2003),
+        venue("ACL", 2),
+    ]
+    write_index(documents, tmp_path / "search", memory_bytes=MEMORY)
+    index = SearchIndex(tmp_path / "search")
+    assert index.search("").facets.venues == (("ACL", 2), ("Workshop", 1))
+    assert index.search("", venue="ACL").total == 2
 
 
 def test_everything_is_listed_newest_first_and_the_undated_last_both_ways(index: SearchIndex) -> None:

@@ -17,8 +17,8 @@ class SearchDocument(msgspec.Struct, frozen=True, array_like=True):
     """One paper, name cluster or venue, as the text index takes it.
 
     `path` is the IRI without the base, `label` the plain title, preferred name or venue label, `text` the plain
-    abstract. `names` are the stated names of a byline (of a name cluster: its other spellings), `venues` the labels of
-    the venues. `weight` is the paper count of a name or venue, 0 for a paper.
+    abstract. `names` are the stated names of a byline (of a name cluster: its other spellings), `venues` those of
+    its venues, as stated. `weight` is the paper count of a name or venue, 0 for a paper.
     """
 
     path: str

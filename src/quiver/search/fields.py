@@ -17,14 +17,16 @@ ACCENTED = "accented"
 STARTS = "starts"
 # Whole values: the label's words, those without a homonym number, the label as spelled, identifiers.
 EXACT, BARE, SPELLED, IDENTIFIER = "exact", "bare", "spelled", "identifier"
+# The venue keys of a paper, and of a venue its own: spellings that differ in letter case are one series.
+VENUE, SERIES = "venue", "series"
 # Filters, facets and orders. Undated documents come last both ways, so each way has its own column.
-KIND, VENUE, YEAR, WEIGHT, NEWEST, OLDEST = "kind", "venue", "year", "weight", "newest", "oldest"
+KIND, YEAR, WEIGHT, NEWEST, OLDEST = "kind", "year", "weight", "newest", "oldest"
 # The order of completions.
 HEFT = "heft"
 # The document itself.
 DOCUMENT = "document"
 # Fields whose terms say nothing about how well a document fits.
-UNRANKED = frozenset({ACCENTED, STARTS, EXACT, BARE, SPELLED, IDENTIFIER, KIND, VENUE})
+UNRANKED = frozenset({ACCENTED, STARTS, EXACT, BARE, SPELLED, IDENTIFIER, KIND, VENUE, SERIES})
 
 WORDS = "words"
 MAX_START = 2
@@ -44,7 +46,7 @@ def build_schema() -> tantivy.Schema:
         builder.add_text_field(field, tokenizer_name=WORDS)
     for field in (ACCENTED, STARTS):
         builder.add_text_field(field, tokenizer_name=WORDS, index_option="basic")
-    for field in (BARE, SPELLED, IDENTIFIER):
+    for field in (BARE, SPELLED, IDENTIFIER, SERIES):
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     for field in (EXACT, KIND, VENUE):
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic", fast=True)

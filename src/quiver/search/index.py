@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import tantivy
 from tantivy import Order, Query
 
 from quiver.errors import InvalidParameter
+from quiver.names import name_key
 from quiver.search import fields
 from quiver.search.documents import KINDS, SORTS, Facets, SearchAnswer, SearchDocument, SearchHit, Snippet
 from quiver.search.fields import exact_key
@@ -22,6 +24,7 @@ from quiver.search.matching import (
     match_clauses,
     match_completions,
     match_filters,
+    match_series,
     narrow,
 )
 from quiver.search.opening import open_read_only
@@ -42,6 +45,7 @@ _ORDERS = {
     "heaviest": (fields.HEFT, Order.Desc),
 }
 _COUNTS_KEPT = 512
+_LABELS_KEPT = 65_536
 _COMPLETIONS_KEPT = 4096
 _COMPLETIONS_READ = 3
 _LONGEST_COMPLETED = 200
@@ -84,7 +88,8 @@ class SearchIndex:
     def __init__(self, folder: Path) -> None:
         self._searcher = open_read_only(folder)
         # A release never changes. Not methods: a cycle would keep the files of an old release mapped.
-        self._count = lru_cache(maxsize=_COUNTS_KEPT)(partial(_count, self._searcher))
+        label = lru_cache(maxsize=_LABELS_KEPT)(partial(_venue_label, self._searcher))
+        self._count = lru_cache(maxsize=_COUNTS_KEPT)(partial(_count, self._searcher, label))
         self._complete = lru_cache(maxsize=_COMPLETIONS_KEPT)(partial(_complete, self._searcher))
 
     def __len__(self) -> int:
@@ -104,7 +109,8 @@ class SearchIndex:
     ) -> SearchAnswer:
         """The documents that match *text* within the filters; everything, newest first, when *text* is empty.
 
-        *venue* is a label as a facet gives it; years are inclusive. For the query language see `parse_search`.
+        *venue* is a label as a facet gives it, in any letter case; years are inclusive. For the query
+        language see `parse_search`.
 
         Raises:
             InvalidSearch: a `year:` that is none, or a text that is far too long.
@@ -141,6 +147,7 @@ def _query(
 
 def _count(
     searcher: tantivy.Searcher,
+    venue_label: Callable[[str], str],
     clauses: tuple[Clause, ...],
     kind: str | None,
     venue: str | None,
@@ -154,11 +161,20 @@ def _count(
         years=tuple(sorted(((bucket.key, bucket.doc_count) for bucket in counts.years.buckets), reverse=True)),
         venues=tuple(
             sorted(
-                ((bucket.key, bucket.doc_count) for bucket in counts.venues.buckets),
+                ((venue_label(bucket.key), bucket.doc_count) for bucket in counts.venues.buckets),
                 key=lambda facet: (-facet[1], facet[0]),
             )
         ),
     )
+
+
+def _venue_label(searcher: tantivy.Searcher, key: str) -> str:
+    """The label of the venue whose key is *key*; as the newest paper states it where no venue is indexed."""
+    for match in _find(searcher, match_series(key), "heaviest", 0, 1):
+        return _read_hit(searcher, match, None).label
+    papers = narrow(Query.all_query(), match_filters(None, key, None, None))
+    stated = (_read_hit(searcher, match, None).venues for match in _find(searcher, papers, "newest", 0, 1))
+    return next((label for labels in stated for label in labels if name_key(label) == key), key)
 
 
 def _complete(searcher: tantivy.Searcher, text: str, limit: int) -> tuple[SearchHit, ...]:

@@ -60,10 +60,15 @@ def match_filters(kind: str | None, venue: str | None, year_from: int | None, ye
     if kind is not None:
         filters.append(_term(fields.KIND, kind))
     if venue is not None:
-        filters.append(_term(fields.VENUE, without_surrogates(venue)))
+        filters.append(_term(fields.VENUE, name_key(without_surrogates(venue))))
     if year_from is not None or year_to is not None:
         filters.append(_years(year_from, year_to))
     return [_unranked(query) for query in filters]
+
+
+def match_series(key: str) -> Query:
+    """The venue whose key is *key*."""
+    return _term(fields.SERIES, key)
 
 
 def match_completions(text: str) -> list[tuple[Query, str]]:

@@ -71,7 +71,10 @@ def _entry(document: SearchDocument, encoded: bytes) -> tantivy.Document:
             accented += accented_words(name)
     for venue in document.venues:
         entry.add_text(fields.VENUES, fold(venue))
-        entry.add_text(fields.VENUE, venue)
+    for key in dict.fromkeys(map(name_key, document.venues)):
+        entry.add_text(fields.VENUE, key)
+    if document.kind == "venue":
+        entry.add_text(fields.SERIES, name_key(document.label))
     if accented:
         entry.add_text(fields.ACCENTED, " ".join(accented))
     if not document.label.isascii():
