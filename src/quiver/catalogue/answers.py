@@ -1,0 +1,129 @@
+"""Answers of named queries: evaluated in this process, or kept with the release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from quiver.catalogue.collection import Catalogue
+from quiver.catalogue.queries import BoundQuery, NamedQuery
+from quiver.namespaces import PREFIXES, term
+
+Result = ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples
+
+_BOOLEAN = term("xsd:boolean")
+_TRIPLE_COLUMNS = ("subject", "predicate", "object")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One term of an answer; `kind` is iri, literal or blank, `datatype` empty but for literals."""
+
+    kind: str
+    value: str
+    datatype: str = ""
+    language: str = ""
+
+
+Row = tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Columns and rows; a cell that a solution leaves unbound is None.
+
+    A CONSTRUCT or DESCRIBE answers with subject, predicate and object; an ASK with one cell, `answer`.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def dicts(self) -> list[dict[str, Cell | None]]:
+        """Each row by column."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def evaluate(store: ox.Store, bound: BoundQuery) -> Answer:
+    """The answer of *store*; for trusted, bounded queries, since nothing can interrupt it."""
+    return _answer(run(store, bound))
+
+
+def run(store: ox.Store, bound: BoundQuery) -> Result:
+    """pyoxigraph's own result, to be used in this thread alone."""
+    return store.query(bound.text)
+
+
+def serialise(result: Result, extension: str) -> bytes:
+    """*result* in the syntax that *extension* names: json, xml, csv or tsv; of a graph ttl, nt, rdf or jsonld.
+
+    Raises:
+        ValueError: a result of this kind has no such syntax.
+    """
+    if isinstance(result, ox.QueryTriples):
+        rdf_format = ox.RdfFormat.from_extension(extension)
+        if rdf_format is None:
+            raise ValueError(f"no syntax of graphs: {extension}")
+        data = ox.serialize(result, format=rdf_format, prefixes=PREFIXES)
+    else:
+        results_format = ox.QueryResultsFormat.from_extension(extension)
+        if results_format is None:
+            raise ValueError(f"no syntax of results: {extension}")
+        data = result.serialize(format=results_format)
+    assert data is not None
+    return data
+
+
+def result_path(folder: Path, query: NamedQuery) -> Path:
+    """Where the answer of a materialised query is kept in a release's folder of results."""
+    return folder / f"{query.name.replace('/', '.')}.json"
+
+
+def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str) -> int:
+    """Answer every query of *catalogue* that needs a scan, and keep the answers in *folder*; how many those are."""
+    queries = [query for query in catalogue if query.materialise]
+    folder.mkdir(parents=True, exist_ok=True)
+    for query in queries:
+        result_path(folder, query).write_bytes(serialise(run(store, query.bind({}, base)), "json"))
+    return len(queries)
+
+
+def read_materialised(folder: Path, query: NamedQuery) -> Answer | None:
+    """The kept answer of *query*; None where the release has none (it was made before the query was)."""
+    result = _kept(folder, query)
+    return None if result is None else _answer(result)
+
+
+def serialise_materialised(folder: Path, query: NamedQuery, extension: str) -> bytes | None:
+    """The kept answer of *query* in the syntax that *extension* names; None where the release has none."""
+    result = _kept(folder, query)
+    return None if result is None else serialise(result, extension)
+
+
+def _kept(folder: Path, query: NamedQuery) -> ox.QuerySolutions | ox.QueryBoolean | None:
+    try:
+        data = result_path(folder, query).read_bytes()
+    except FileNotFoundError:
+        return None
+    return ox.parse_query_results(data, format=ox.QueryResultsFormat.JSON)
+
+
+def _answer(result: Result) -> Answer:
+    if isinstance(result, ox.QueryBoolean):
+        return Answer(("answer",), ((Cell("literal", "true" if result else "false", _BOOLEAN),),))
+    if isinstance(result, ox.QueryTriples):
+        rows = (tuple(_cell(part) for part in (t.subject, t.predicate, t.object)) for t in result)
+        return Answer(_TRIPLE_COLUMNS, tuple(rows))
+    columns = tuple(variable.value for variable in result.variables)
+    return Answer(columns, tuple(tuple(map(_cell, solution)) for solution in result))
+
+
+def _cell(value: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple | None) -> Cell | None:
+    if value is None:
+        return None
+    if isinstance(value, ox.NamedNode):
+        return Cell("iri", value.value)
+    if isinstance(value, ox.Literal):
+        return Cell("literal", value.value, value.datatype.value, value.language or "")
+    return Cell("blank", value.value if isinstance(value, ox.BlankNode) else str(value))

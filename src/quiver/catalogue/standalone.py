@@ -1,0 +1,114 @@
+"""A query with its parameters bound in its own text, by VALUES blocks made of terms.
+
+pyoxigraph plans a query before it substitutes, so with `substitutions` it does not know that a parameter has one value:
+the co-authors of a name with 598 papers took more than 12 s of full scans where the same text with VALUES takes
+0.05 s (15 million triples). A parameter stands in each SELECT that hands it outwards, since SPARQL evaluates
+subqueries on their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pyoxigraph import Literal, NamedNode
+
+# Enough of the SPARQL grammar for files of our own; IRIs, strings and comments come first, for what they may hold.
+_TOKEN: Final = re.compile(
+    r"""(?P<iri><[^<>"{}|^`\\\s]*>)
+    |(?P<string>\"{3}(?:\"{0,2}(?:[^"\\]|\\.))*\"{3}|'{3}(?:'{0,2}(?:[^'\\]|\\.))*'{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    |(?P<comment>\#[^\n]*)
+    |(?P<variable>[?$]\w+)
+    |(?P<word>\w[\w.-]*:?[\w.-]*)
+    |(?P<sign>\S)""",
+    re.VERBOSE | re.DOTALL,
+)
+_PAGE: Final = re.compile(r"^([ \t]*)LIMIT\s+\d+\s+OFFSET\s+\d+[ \t]*#[ \t]*page[ \t]*$", re.MULTILINE)
+_FORMS: Final = ("SELECT", "CONSTRUCT", "ASK", "DESCRIBE")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A WHERE block: where its text begins, and the variables that its SELECT hands outwards (None: all)."""
+
+    start: int
+    projected: frozenset[str] | None
+
+
+def query_form(text: str) -> str:
+    """The form of the query: select, construct, ask or describe; empty where *text* holds none."""
+    for kind, token, _ in _tokens(text):
+        if kind == "word" and token.upper() in _FORMS:
+            return token.lower()
+    return ""
+
+
+def page_lines(text: str) -> int:
+    """How many lines of *text* are marked as the place of paging: `LIMIT 50 OFFSET 0 # page`."""
+    return len(_PAGE.findall(text))
+
+
+def with_page(text: str, limit: int, offset: int) -> str:
+    """*text* with these integers in its line of paging."""
+    return _PAGE.sub(lambda match: f"{match[1]}LIMIT {limit:d} OFFSET {offset:d}", text)
+
+
+def without_page(text: str) -> str:
+    """*text* with its line of paging as an ordinary one."""
+    return _PAGE.sub(lambda match: match[0].partition("#")[0].rstrip(), text)
+
+
+def with_values(text: str, values: Mapping[str, NamedNode | Literal]) -> str:
+    """*text* with a VALUES block for *values* at the head of each WHERE that takes part in the parameters."""
+    pieces: list[str] = []
+    end = 0
+    for block in where_blocks(text):
+        names = [name for name in values if block.projected is None or name in block.projected]
+        if not names:
+            continue
+        variables = " ".join(f"?{name}" for name in names)
+        row = " ".join(str(values[name]) for name in names)
+        pieces += (text[end : block.start], f"\n  VALUES ({variables}) {{ ({row}) }}")
+        end = block.start
+    return "".join(pieces) + text[end:]
+
+
+def where_blocks(text: str) -> Iterator[Block]:
+    """The blocks after WHERE, in their order; each belongs to the SELECT, ASK, CONSTRUCT or DESCRIBE before it."""
+    projected: frozenset[str] | None = None
+    tokens = list(_tokens(text))
+    for place, (kind, token, _) in enumerate(tokens):
+        if kind != "word":
+            continue
+        word = token.upper()
+        if word == "SELECT":
+            projected = _projection(tokens[place + 1 :])
+        elif word in _FORMS:
+            projected = None
+        elif word == "WHERE" and place + 1 < len(tokens) and tokens[place + 1][1] == "{":
+            yield Block(tokens[place + 1][2] + 1, projected)
+
+
+def _projection(tokens: list[tuple[str, str, int]]) -> frozenset[str] | None:
+    names: set[str] = set()
+    depth = 0
+    before = ""
+    for kind, text, _ in tokens:
+        if text == "*" and not depth:
+            return None
+        if text == "{" or text.upper() == "WHERE":
+            break
+        depth += {"(": 1, ")": -1}.get(text, 0)
+        if kind == "variable" and (not depth or (depth == 1 and before.upper() == "AS")):
+            names.add(text[1:])
+        before = text
+    return frozenset(names)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
+    """Kind, text and place of each token but comments."""
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup and match.lastgroup != "comment":
+            yield match.lastgroup, match[0], match.start()
