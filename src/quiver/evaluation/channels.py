@@ -1,0 +1,204 @@
+"""The broker's view of its peers: non-blocking channels of frames, jobs, and the processes that it forked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from quiver.errors import MemoryLimit, QuiverError, WorkerLost
+from quiver.evaluation.messages import MAX_HEADER_BYTES, Ask, Inbox, frame
+
+OnFrame = Callable[["Channel", bytes, bytes, int | None], None]
+OnGone = Callable[["Channel"], None]
+
+_STDERR_BYTES: Final = 4096
+_ALLOCATION_FAILED: Final = ("memory allocation of", "bad_alloc", "MemoryError", "out of memory")
+
+
+class Channel:
+    """One non-blocking connection: calls back for each frame, and once when the peer is gone or talks nonsense."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connection: socket.socket, max_header_bytes: int = MAX_HEADER_BYTES
+    ) -> None:
+        connection.setblocking(False)
+        self._loop = loop
+        self._connection = connection
+        self._inbox = Inbox(max_header_bytes)
+        self._outbox = bytearray()
+        self._is_open = True
+
+    def start(self, on_frame: OnFrame, on_gone: OnGone) -> None:
+        self._on_frame, self._on_gone = on_frame, on_gone
+        self._loop.add_reader(self._connection, self._read)
+
+    def send(self, header: bytes, body: bytes = b"", descriptor: int | None = None) -> None:
+        """Write a frame as far as the peer takes it now, the rest later; closes *descriptor*."""
+        data = memoryview(frame(header, body))
+        try:
+            if not self._is_open:
+                return
+            if self._outbox:
+                # One request has one answer, so nothing waits when a descriptor is sent.
+                assert descriptor is None
+                self._outbox += data
+                return
+            try:
+                sent = socket.send_fds(self._connection, [data], [descriptor] if descriptor is not None else [])
+            except BlockingIOError:
+                sent = 0
+                if descriptor is not None:
+                    raise ConnectionError("the peer does not read") from None
+            if sent < len(data):
+                self._outbox += data[sent:]
+                self._loop.add_writer(self._connection, self._write)
+        except OSError:
+            self._lose()
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._loop.remove_reader(self._connection)
+        self._loop.remove_writer(self._connection)
+        self._connection.close()
+        for descriptor in self._inbox.descriptors():
+            os.close(descriptor)
+
+    def _read(self) -> None:
+        try:
+            is_there = self._inbox.feed(self._connection)
+            while self._is_open and (taken := self._inbox.take()) is not None:
+                self._on_frame(self, *taken)
+        except (BlockingIOError, InterruptedError):
+            return
+        except (OSError, msgspec.MsgspecError):
+            is_there = False
+        if not is_there:
+            self._lose()
+
+    def _write(self) -> None:
+        try:
+            sent = self._connection.send(self._outbox)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._lose()
+            return
+        del self._outbox[:sent]
+        if not self._outbox:
+            self._loop.remove_writer(self._connection)
+
+    def _lose(self) -> None:
+        if self._is_open:
+            self.close()
+            # Not at once: the caller may be in the middle of its own books.
+            self._loop.call_soon(self._on_gone, self)
+
+
+@dataclass(eq=False)
+class Job:
+    """A query from its arrival to its reply; `header` is the request as it came, to be passed on."""
+
+    client: Channel
+    ask: Ask
+    header: bytes
+    timeout_s: float = 0.0
+    worker: WorkerProcess | None = None
+    deadline: asyncio.TimerHandle | None = None
+
+    def cancel_deadline(self) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a worker process ended: exit code, or minus the signal; and the last it wrote on standard error."""
+
+    code: int
+    text: str
+
+    def error(self, memory_bytes: int) -> QuiverError:
+        """What the query that ran in it is told."""
+        if self.code == -signal.SIGABRT and any(mark in self.text for mark in _ALLOCATION_FAILED):
+            return MemoryLimit(
+                f"The query needs more memory than the {memory_bytes:,} bytes that one query may use.",
+                value=memory_bytes,
+                hint="Narrow the query; ORDER BY, DISTINCT and GROUP BY over large results need the most.",
+            )
+        if self.code == -signal.SIGSEGV:
+            return MemoryLimit(
+                "The query overran the stack of its worker.", hint="It may be nested too deeply, or be too long."
+            )
+        return WorkerLost("The process that evaluated the query was lost.", hint="Send the query again.")
+
+
+class StandardError:
+    """What a worker writes on its standard error: passed on to the broker's, the end of it kept."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._loop = loop
+        self._descriptor = descriptor
+        self.tail = b""
+        loop.add_reader(descriptor, self.drain)
+
+    def drain(self) -> None:
+        try:
+            data = os.read(self._descriptor, 1 << 16)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(self._descriptor)
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+        self.tail = (self.tail + data)[-_STDERR_BYTES:]
+
+    def close(self) -> None:
+        self.drain()
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+
+
+@dataclass(eq=False)
+class WorkerProcess:
+    """A forked worker: its channel, what it does, and what it says on standard error."""
+
+    pid: int
+    channel: Channel
+    stderr: StandardError
+    store: str | None = None
+    job: Job | None = None
+    is_ready: bool = False
+    _is_reaped: bool = False
+
+    def kill(self) -> None:
+        if not self._is_reaped:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def try_reap(self) -> bool:
+        """Whether the process has ended and is now off the process table."""
+        if not self._is_reaped and os.waitpid(self.pid, os.WNOHANG)[0] != 0:
+            self._is_reaped = True
+            self.stderr.close()
+        return self._is_reaped
+
+    def reap(self) -> Ending:
+        """How it ended, for one that has closed its channel or was killed."""
+        self.kill()
+        _, status = os.waitpid(self.pid, 0)
+        self._is_reaped = True
+        self.stderr.close()
+        return Ending(os.waitstatus_to_exitcode(status), self.stderr.tail.decode("utf-8", "replace"))

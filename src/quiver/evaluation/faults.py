@@ -1,0 +1,105 @@
+"""What goes wrong in a query, as errors of Quiver: the engine's own messages read, located and put plainly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from quiver.errors import (
+    DamagedRelease,
+    MalformedQuery,
+    MemoryLimit,
+    QuiverError,
+    ServiceFailed,
+    UpdateRefused,
+)
+from quiver.evaluation.inspection import read_prologue, refuse_update
+from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
+
+_SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
+_SENTENCE: Final = re.compile(r"[A-Z][A-Za-z]* [A-Za-z].*")
+# Longer than any keyword of SPARQL.
+_GAP: Final = " " * 40
+
+
+def explain_failure(error: Exception, query: str) -> QuiverError:
+    """The error to report for what the engine raised while it evaluated *query* or wrote its result."""
+    if isinstance(error, QuiverError):
+        return error
+    if isinstance(error, MemoryError):
+        return MemoryLimit("The query needs more memory than one query may use.")
+    if isinstance(error, OSError):
+        if "service" in query.lower():
+            return ServiceFailed(f"A remote endpoint of the query did not answer: {error}", value=str(error))
+        return DamagedRelease(f"The store cannot be read: {error}", value=str(error))
+    return QuiverError(f"The engine failed: {error}", value=type(error).__name__)
+
+
+def explain_syntax_error(
+    error: SyntaxError, query: str, admitted: str, parse: Callable[[str], object], base: str | None = None
+) -> MalformedQuery | UpdateRefused:
+    """The error with the place of the token that the engine stumbled over, in the query as it was sent.
+
+    *admitted* is the form that `admit` gave to *query*. The engine names the furthest place that it has looked at,
+    which is up to a keyword's length behind the fault. So *parse* is asked once more for the same tokens with gaps
+    between them that are wider than any keyword.
+    """
+    try:
+        refuse_update(query)
+        tokens = tokenize(query)
+        seen = tokens if admitted is query else tokenize(admitted)
+        starts, spaced = _spread(seen)
+        try:
+            parse(spaced)
+        except SyntaxError as second:
+            error = second
+        place = _SYNTAX_ERROR.match(str(error))
+        if place is None:
+            return MalformedQuery(f"The query is not valid: {error}.", value=query)
+        offset = _offset(spaced, int(place.group(1)), int(place.group(2)))
+        at = sum(1 for start in starts if start <= offset) - 1 if offset < len(spaced) else len(tokens)
+        return _describe(tokens, max(at, 0), place.group(3), query, base)
+    except (MalformedQuery, UpdateRefused) as plainer:
+        return plainer
+
+
+def _describe(tokens: tuple[Token, ...], at: int, expected: str, query: str, base: str | None) -> MalformedQuery:
+    sentences = [one for one in expected.split(", ") if _SENTENCE.match(one)]
+    if sentences:
+        return MalformedQuery(f"{sentences[0].rstrip('.')}.", value=query)
+    if at >= len(tokens):
+        if expected == "[_]" and tokens:
+            # The engine names neither place nor reason when a rule about the whole is broken.
+            return MalformedQuery(
+                "The query breaks a rule of SPARQL beyond its syntax: a variable assigned twice, for example, "
+                "or a blank node used in two groups.",
+                value=query,
+            )
+        return malformed("The query ends where more is expected", query, len(query))
+    fault = tokens[at]
+    if fault.type in (TokenType.IRI, TokenType.PREFIXED):
+        read_prologue(tokens, query, base).expand(fault, query)
+    return malformed(f"Unexpected {_shown(fault)}", query, fault.start)
+
+
+def _spread(tokens: tuple[Token, ...]) -> tuple[list[int], str]:
+    """Where each token starts in the text of all tokens with wide gaps, and this text."""
+    starts: list[int] = []
+    position = 0
+    for token in tokens:
+        starts.append(position)
+        position += len(token.text) + len(_GAP)
+    return starts, "".join(token.text + _GAP for token in tokens)
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+    return min(start + column - 1, len(text))
+
+
+def _shown(token: Token) -> str:
+    text = token.text if len(token.text) <= 60 else token.text[:60] + "..."
+    return text if token.type in (TokenType.STRING, TokenType.IRI) else f'"{text}"'

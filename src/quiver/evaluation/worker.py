@@ -1,0 +1,217 @@
+"""The process in which one query at a time is evaluated, and which may be killed at any moment."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import pyoxigraph
+
+from quiver.errors import BadRequest, DamagedRelease, MalformedQuery, NotAcceptable, QuiverError
+from quiver.evaluation.faults import explain_failure, explain_syntax_error
+from quiver.evaluation.inspection import admit, read_prologue
+from quiver.evaluation.messages import Answered, Ask, Inbox, Limits, Ready, failure, receive, send
+from quiver.evaluation.results import GRAPH_FORMATS, RESULT_FORMATS, CappedTriples, RowCounter, Sink
+from quiver.evaluation.tokenizer import tokenize
+
+_LOG = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG: Final = 1
+_STATM: Final = Path("/proc/self/statm")
+
+
+class Worker:
+    """Answers from the store that was asked last, which stays open."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._path: str | None = None
+        self._store: pyoxigraph.Store | None = None
+        self._worn_at = sys.maxsize
+
+    def open(self, path: str) -> pyoxigraph.Store:
+        """The store at *path*, read-only, with the memory cap counted from the size that this takes.
+
+        Raises:
+            DamagedRelease: it cannot be opened.
+        """
+        if self._store is not None and path == self._path:
+            return self._store
+        self._store = None
+        _cap_memory(None)
+        try:
+            self._store = pyoxigraph.Store.read_only(path)
+        except (OSError, ValueError) as error:
+            raise DamagedRelease(f"The store of the release cannot be opened: {error}", value=path) from error
+        self._path = path
+        size = _address_space()
+        if size is not None:
+            _cap_memory(size + self._limits.memory_bytes)
+            self._worn_at = size + self._limits.memory_bytes // 2
+        return self._store
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether past queries have left it so large that the next would not get its share."""
+        return (_address_space() or 0) > self._worn_at
+
+    def answer(self, ask: Ask) -> tuple[Answered, bytes, BinaryIO | None]:
+        """The whole result, as bytes or as a file.
+
+        Raises:
+            QuiverError: whatever is wrong with the query, its result or the store.
+        """
+        store = self.open(ask.store)
+        # The one way to the engine: no query passes it without this.
+        admitted = admit(ask.text, self._limits.allowed, ask.base)
+        try:
+            return self._evaluate(store, admitted, ask)
+        except QuiverError:
+            raise
+        except SyntaxError as error:
+            raise explain_syntax_error(
+                error, ask.text, admitted, lambda text: _query(store, text, ask), ask.base
+            ) from None
+        except Exception as error:
+            # Outermost: whatever the engine raises becomes one error of ours, and the process goes on.
+            raise explain_failure(error, ask.text) from error
+
+    def _evaluate(self, store: pyoxigraph.Store, text: str, ask: Ask) -> tuple[Answered, bytes, BinaryIO | None]:
+        limits = self._limits
+        result = _query(store, text, ask)
+        kind, format_name = _format_for(result, ask.formats)
+        counter = RowCounter(format_name) if kind == "solutions" else None
+        with Sink(Path(limits.directory), limits.max_bytes, limits.max_rows, counter) as sink:
+            if isinstance(result, pyoxigraph.QueryTriples):
+                triples = CappedTriples(result, limits.max_rows)
+                pyoxigraph.serialize(triples, cast(BinaryIO, sink), GRAPH_FORMATS[format_name], prefixes=_prefixes(ask))
+                rows: int | None = triples.rows
+            else:
+                result.serialize(cast(BinaryIO, sink), RESULT_FORMATS[format_name])
+                rows = sink.rows
+            body, file = sink.finish()
+        return Answered(kind, format_name, sink.size, rows, file is not None), body, file
+
+
+def serve(connection: socket.socket, limits: Limits, warm: str | None) -> None:
+    """Answer what comes through *connection* until it closes, or until the worker is worn."""
+    worker = Worker(limits)
+    if warm is not None:
+        try:
+            worker.open(warm)
+        except DamagedRelease as error:
+            _LOG.warning("%s", error)
+    inbox = Inbox()
+    send(connection, Ready())
+    while not worker.is_worn:
+        try:
+            message, _, _ = receive(connection, inbox)
+        except ConnectionError:
+            return
+        assert isinstance(message, Ask)
+        try:
+            answered, body, file = worker.answer(message)
+        except QuiverError as error:
+            if error.status == 500:
+                _LOG.error("query failed", exc_info=error)
+            send(connection, failure(error))
+            continue
+        send(connection, answered, body, file.fileno() if file else None)
+        if file is not None:
+            file.close()
+
+
+def run_forked(connection: socket.socket, stderr: int, limits: Limits, warm: str | None, parent: int) -> int:
+    """The exit code of a freshly forked worker; cuts it loose from what the broker has open first."""
+    die_with_parent(signal.SIGKILL, parent)
+    gc.freeze()  # what the broker left must not be finalised here: its descriptors have other owners now
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number, target in ((nothing, 0), (stderr, 1), (stderr, 2)):
+        os.dup2(number, target)
+    kept = connection.fileno()
+    top = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, kept)
+    os.closerange(kept + 1, top if 0 < top < 1 << 20 else 1 << 20)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _volunteer_for_out_of_memory()
+    serve(connection, limits, warm)
+    return 0
+
+
+def die_with_parent(number: signal.Signals, parent: int) -> None:
+    """Have the kernel send *number* when the parent ends; where it cannot, a closed connection ends the worker."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _query(
+    store: pyoxigraph.Store, text: str, ask: Ask
+) -> pyoxigraph.QuerySolutions | pyoxigraph.QueryBoolean | pyoxigraph.QueryTriples:
+    """The engine's result; the data set of the request beats FROM (SPARQL 1.1 Protocol, 2.1.4)."""
+    if not ask.default_graphs and not ask.named_graphs:
+        return store.query(text, base_iri=ask.base)
+    default: list[pyoxigraph.NamedNode | pyoxigraph.BlankNode | pyoxigraph.DefaultGraph] = []
+    named: list[pyoxigraph.NamedNode | pyoxigraph.BlankNode] = []
+    try:
+        default.extend(map(pyoxigraph.NamedNode, ask.default_graphs))
+        named.extend(map(pyoxigraph.NamedNode, ask.named_graphs))
+    except ValueError as error:
+        raise BadRequest(f"A graph of the data set has no valid IRI: {error}.") from None
+    return store.query(text, base_iri=ask.base, default_graph=default, named_graphs=named)
+
+
+def _format_for(result: object, formats: Mapping[str, str]) -> tuple[str, str]:
+    kind, known = "solutions", frozenset(RESULT_FORMATS)
+    if isinstance(result, pyoxigraph.QueryBoolean):
+        kind = "boolean"
+    elif isinstance(result, pyoxigraph.QueryTriples):
+        kind, known = "graph", frozenset(GRAPH_FORMATS)
+    name = formats.get(kind)
+    if name is None or name not in known:
+        what = _KIND_NAMES[kind]
+        raise NotAcceptable(f"The result is a {what}; none of the accepted formats carries it.", value=kind)
+    return kind, name
+
+
+_KIND_NAMES: Final = {"solutions": "table of solutions", "boolean": "yes or no", "graph": "graph"}
+
+
+def _prefixes(ask: Ask) -> dict[str, str]:
+    """The prefixes that the query declares, for a graph that reads like it."""
+    try:
+        return dict(read_prologue(tokenize(ask.text), ask.text, ask.base).prefixes)
+    except MalformedQuery:
+        return {}
+
+
+def _address_space() -> int | None:
+    try:
+        return int(_STATM.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    except OSError:
+        return None
+
+
+def _cap_memory(size: int | None) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    soft = hard if size is None else size if hard == resource.RLIM_INFINITY else min(size, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _volunteer_for_out_of_memory() -> None:
+    """Make the kernel take a query worker first when the machine has no memory left."""
+    score = Path("/proc/self/oom_score_adj")
+    if score.exists():
+        score.write_text("700", encoding="ascii")
