@@ -176,13 +176,15 @@ def test_of_two_records_with_one_key_the_same_one_stays_whatever_the_order(tmp_p
 
 
 def test_a_page_and_the_paper_without_the_name(sample: Release) -> None:
-    status = "SELECT ?t ?s { ?p a q:Paper ; rdfs:label ?t ; q:bylineStatus ?s . FILTER(STRSTARTS(STR(?p), '%spaper/arrow') ) }"
+    status = """SELECT ?t ?s { ?p a q:Paper ; rdfs:label ?t ; q:bylineStatus ?s .
+        FILTER(STRSTARTS(STR(?p), '%spaper/arrow')) }"""
     assert {(row[0], row[1].rpartition("#")[2]) for row in one(sample, status % BASE)} == {
         ("Learning k Things", "PossiblyAbridged"),
         ("A Paper That Lost a Name", "Abridged"),
         ("Third", "PossiblyAbridged"),
     }
-    page = "SELECT ?stated ?found ?rows { <page/arrow/mia_fried> q:statedPaperCount ?stated ; q:foundPaperCount ?found ; q:statedAuthorRowCount ?rows }"
+    page = """SELECT ?stated ?found ?rows { <page/arrow/mia_fried> q:statedPaperCount ?stated ;
+        q:foundPaperCount ?found ; q:statedAuthorRowCount ?rows }"""
     assert one(sample, page) == [("4", "3", "2")]
 
 
@@ -196,7 +198,8 @@ def test_the_cluster_counts_papers_by_signature_or_by_listing(sample: Release) -
 
 
 def test_a_homonym_number_makes_a_cluster_of_its_own_linked_to_the_bare_one(sample: Release) -> None:
-    query = "SELECT ?n ?bare ?count { <name/jo_bell_0002> q:homonymNumber ?n ; q:homonymOf ?bare . ?bare q:paperCount ?count }"
+    query = """SELECT ?n ?bare ?count { <name/jo_bell_0002> q:homonymNumber ?n ; q:homonymOf ?bare .
+        ?bare q:paperCount ?count }"""
     assert one(sample, query) == [("0002", f"{BASE}name/jo_bell", "0")]
     shown = one(
         sample, "SELECT DISTINCT ?d ?s { ?x q:inNameCluster <name/jo_bell_0002> ; q:displayName ?d ; q:statedName ?s }"
@@ -241,7 +244,8 @@ def test_what_a_source_stated_is_kept_beside_what_was_normalised(sample: Release
 
 
 def test_an_abstract_is_kept_as_given_and_cleaned_beside_it(sample: Release) -> None:
-    query = "SELECT ?a ?c ?l { ?p rdfs:label 'Learning k Things' ; <http://purl.org/dc/terms/abstract> ?a ; q:abstractText ?c ; q:link ?l }"
+    query = """SELECT ?a ?c ?l { ?p rdfs:label 'Learning k Things' ; <http://purl.org/dc/terms/abstract> ?a ;
+        q:abstractText ?c ; q:link ?l }"""
     assert one(sample, query) == [
         (
             "We set $k$=1 and score 11. 04 points. Code: https: //example. org/moss.",
@@ -278,7 +282,7 @@ def test_nothing_is_published_where_nothing_can_be_taken(tmp_path: Path) -> None
     empty, broken = tmp_path / "empty.jsonl", tmp_path / "broken.jsonl"
     empty.write_bytes(b"")
     broken.write_bytes(b'{"title": ""}\n{\n')
-    with pytest.raises(NothingAccepted, match="empty.jsonl: the file is empty") as caught:
+    with pytest.raises(NothingAccepted, match=r"empty\.jsonl: the file is empty") as caught:
         build(tmp_path / "library", [empty, broken])
     assert "broken.jsonl:2" in caught.value.message
     assert list((tmp_path / "library" / "releases").iterdir()) == []
@@ -404,7 +408,7 @@ def test_plain_rdf_becomes_a_release_quad_for_quad(tmp_path: Path) -> None:
 def test_plain_rdf_that_does_not_parse_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.ttl"
     path.write_text("<a> <b> .")
-    with pytest.raises(InvalidRecord, match="bad.ttl"):
+    with pytest.raises(InvalidRecord, match=r"bad\.ttl"):
         build_from_rdf(tmp_path / "library", [path])
     assert Library(tmp_path / "library").ids() == []
 

@@ -136,7 +136,11 @@ class Settings(Mapping[str, SettingValue]):
         return Settings(**{**self._values, **values})
 
 
-def load_settings(file: Path | None = None, environment: Mapping[str, str] | None = None, **flags: object) -> Settings:
+def load_settings(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Settings:
     """The settings by precedence: flags that are not None, environment, TOML file, defaults.
 
     Raises:
@@ -152,7 +156,7 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] | Non
     for setting in SETTINGS:
         if setting.variable in environment:
             values[setting.name] = environment[setting.variable]
-    values.update({name: value for name, value in flags.items() if value is not None})
+    values.update({name: value for name, value in (flags or {}).items() if value is not None})
     return Settings(**values)
 
 

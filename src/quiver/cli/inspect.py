@@ -10,11 +10,9 @@ from quiver.catalogue import load_catalogue
 from quiver.cli.main import LIBRARY, QUIET, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.config import SETTINGS
-from quiver.convert import load_for_validation
 from quiver.dumps import DUMP_FORMATS
 from quiver.readers import READERS
 from quiver.releases import Library, verify
-from quiver.validation import load_shapes, validate_store
 
 
 @main.command("verify")
@@ -46,6 +44,10 @@ def validate_command(context: click.Context, target: Path, rdf: bool, quiet: boo
 
     Exit code 1 where it does not conform.
     """
+    # Here, so that other commands start without rdflib.
+    from quiver.convert import load_for_validation
+    from quiver.validation import load_shapes, validate_store
+
     settings = settings_of(context)
     display = ProgressDisplay(quiet=quiet)
     store = Library(target).current().open_store() if target.is_dir() else load_for_validation(target, settings)

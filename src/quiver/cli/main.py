@@ -58,7 +58,7 @@ def main(context: click.Context, config: Path | None) -> None:
 
 def settings_of(context: click.Context, **flags: object) -> Settings:
     """The settings in force for one command: file, environment, then the flags that were given."""
-    settings = load_settings(context.find_root().obj, **flags)
+    settings = load_settings(context.find_root().obj, flags=flags)
     start_logging(settings.text("log_level"))
     return settings
 

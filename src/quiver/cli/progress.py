@@ -12,7 +12,7 @@ _LINE_EVERY_S: Final = 10.0
 
 # Step -> what is said of it, and the unit of its counts (bytes are shown as MB).
 _STEPS: Final[dict[str, tuple[str, str]]] = {
-    "read": ("Reading records", "files"),
+    "read": ("Reading records", "bytes"),
     "map": ("Mapping to RDF", "shares"),
     "derive": ("Deriving clusters and venues", "shares"),
     "load": ("Loading the store", "bytes"),
@@ -28,7 +28,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
 
 
 def _amount(count: float, unit: str) -> str:
-    return f"{count / 1e6:,.0f} MB" if unit == "bytes" else f"{count:,.0f} {unit}".rstrip()
+    return f"{count / 1e6:,.1f} MB" if unit == "bytes" else f"{count:,.0f} {unit}".rstrip()
 
 
 def _clock(seconds: float) -> str:

@@ -15,7 +15,7 @@ from quiver.cli.main import LIBRARY, QUIET, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.dumps import DUMP_FORMATS, write_dump
 from quiver.errors import BadRequest, InvalidParameter
-from quiver.evaluation import QUERY_FORMATS, answer_locally
+from quiver.evaluation.local import QUERY_FORMATS, answer_locally
 from quiver.releases import Library
 
 
@@ -28,7 +28,7 @@ from quiver.releases import Library
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(sorted(QUERY_FORMATS)),
+    type=click.Choice(QUERY_FORMATS),
     help="tsv for solutions and ttl for graphs by default.",
 )
 @click.pass_context
@@ -42,20 +42,25 @@ def query_command(
     format_name: str | None,
 ) -> None:
     """Answer QUERY from LIBRARY: SPARQL text, a file ending in .rq, or the name of a named query."""
-    settings_of(context)
+    settings = settings_of(context)
     release = Library(library).current()
     catalogue = load_catalogue()
     values = dict(_pair(parameter) for parameter in parameters)
     names = {named.name for named in catalogue}
     if query in names or ("/" in query and " " not in query and not Path(query).exists() and not query.endswith(".rq")):
-        bound = catalogue.get(query).bind(values, release.base, limit=limit, offset=offset)
-        text, substitutions = bound.text, bound.substitutions
+        text = catalogue.get(query).bind(values, release.base, limit=limit, offset=offset).text
     elif values:
         raise BadRequest("--param goes with a named query", value=parameters, hint="`quiver queries` lists them.")
     else:
         text = Path(query).read_text(encoding="utf-8") if query.endswith(".rq") else query
-        substitutions = {}
-    answer_locally(release.open_store(), text, sys.stdout.buffer, format_name, substitutions)
+    answer_locally(
+        release.open_store(),
+        text,
+        sys.stdout.buffer,
+        format_name=format_name or "",
+        allowed=settings.text("service_allow").split(),
+    )
+    sys.stdout.buffer.flush()
 
 
 def _pair(parameter: str) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from quiver.cli.main import LIBRARY, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.config import bundled
 from quiver.releases import Library, build
-from quiver.web.server import run_server
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 DEMO_FILES = ("andrew-zhao.txt", "papers.jsonl")
@@ -26,7 +25,7 @@ DEMO_FILES = ("andrew-zhao.txt", "papers.jsonl")
 @click.option("--query-workers", type=int, default=None, help="Processes that evaluate SPARQL.")
 @click.option("--timeout", "query_timeout_s", type=float, default=None, help="Deadline of a query, in seconds.")
 @click.pass_context
-def serve_command(context: click.Context, library: Path, **flags: object) -> None:
+def serve_command(context: click.Context, /, library: Path, **flags: object) -> None:
     """Serve LIBRARY: pages, linked data, SPARQL, dumps. New releases are picked up without a restart."""
     settings = settings_of(context, **flags)
     release = Library(library).current()
@@ -37,6 +36,9 @@ def serve_command(context: click.Context, library: Path, **flags: object) -> Non
             " `quiver rebase LIBRARY IRI` gives it a public base.",
             err=True,
         )
+    # Here, so that commands which do not serve start without the web.
+    from quiver.web.server import run_server
+
     click.echo(f"Serving release {release.id} on http://{host}:{settings.integer('port')}/")
     run_server(library, settings)
 
@@ -45,8 +47,10 @@ def serve_command(context: click.Context, library: Path, **flags: object) -> Non
 @click.option("--port", type=int, default=None, help="Port to bind; 8000 by default.")
 @click.option("--host", default=None, help="Address to bind; 127.0.0.1 by default.")
 @click.pass_context
-def demo_command(context: click.Context, **flags: object) -> None:
+def demo_command(context: click.Context, /, **flags: object) -> None:
     """Build the bundled example into a temporary library and serve it."""
+    from quiver.web.server import run_server
+
     settings = settings_of(context, **flags)
     address = f"http://{settings.text('host')}:{settings.integer('port')}/"
     settings = settings.replace(base=f"http://localhost:{settings.integer('port')}/")

@@ -13,7 +13,7 @@ from quiver.evaluation.inspection import admit
 from quiver.evaluation.results import GRAPH_FORMATS, RESULT_FORMATS
 from quiver.namespaces import PREFIXES
 
-_RESULTS: Final = {form.file_extension: form for form in RESULT_FORMATS.values()}
+_RESULTS: Final = RESULT_FORMATS
 _GRAPHS: Final = {form.file_extension: form for form in GRAPH_FORMATS.values()}
 # The formats that `answer_locally` writes, by extension, those of solutions first.
 QUERY_FORMATS: Final[tuple[str, ...]] = (*_RESULTS, *_GRAPHS)

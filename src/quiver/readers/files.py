@@ -125,6 +125,11 @@ class OpenedFile:
         self._stream.close()
 
     @property
+    def bytes_read(self) -> int:
+        """How far the file has been read, in bytes as they lie on disk."""
+        return self._stream.size
+
+    @property
     def report(self) -> FileReport:
         reader = self._reader.name if self._reader else "none"
         return FileReport(self._stream.name, self._stream.size, self._stream.sha256, reader, self.source)

@@ -184,7 +184,7 @@ def _read(
         )
         for index, (path, slug) in enumerate(zip(plan.paths, plan.sources, strict=True))
     ]
-    done: list[ReadDone] = workers.run("read", read_input, tasks)
+    done: list[ReadDone] = workers.run("read", read_input, tasks, sum(path.stat().st_size for path in plan.paths))
     for result in done:
         known = result.input
         state.inputs.append(known)

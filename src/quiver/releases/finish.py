@@ -107,7 +107,7 @@ def _free_id(shelf: Library, release_id: str) -> str:
 def _load_and_index(
     folder: Path, parts: Sequence[Part], documents: Sequence[Path] | None, settings: Settings, progress: Progress
 ) -> None:
-    """Load the store and write the index: side by side, in processes that give their memory back, unless both are small."""
+    """Load the store and write the index; unless small, side by side in processes that give their memory back."""
     total = sum(part.text_bytes for part in parts)
     progress("load", 0, total)
     names = [part.path for part in parts]

@@ -27,6 +27,7 @@ from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
 from quiver.releases.rejects import RejectWriter
 from quiver.releases.spool import Frame, FrameWriter, read_frames
+from quiver.releases.workers import advance
 from quiver.search import SearchDocument
 
 _ITEM = msgspec.msgpack.Decoder(Record | ClusterPage)
@@ -69,6 +70,7 @@ class ReadDone(msgspec.Struct, frozen=True):
 
 
 _MESSAGES_SHOWN = 20
+_TELL_EVERY = 1000
 
 
 def read_input(task: ReadTask) -> ReadDone:
@@ -87,7 +89,11 @@ def read_input(task: ReadTask) -> ReadDone:
     messages: list[str] = []
     for share in range(-1, task.shares):
         frames_path(folder, opened.source, share).mkdir(parents=True, exist_ok=True)
-    for read in opened:
+    told = 0
+    for count, read in enumerate(opened):
+        if count % _TELL_EVERY == 0:
+            advance(opened.bytes_read - told)
+            told = opened.bytes_read
         if isinstance(read, RecordError):
             counts["unreadable"] += 1
             rejects.write_error(read)

@@ -9,9 +9,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -24,6 +25,7 @@ _SMALL_BYTES = 2_000_000
 
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_EVERY_S = 0.2
 
 
 def die_with_parent(parent: int) -> None:
@@ -35,6 +37,31 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+class _Counter(Protocol):
+    """What `multiprocessing.Value("q")` gives: a number that several processes add to."""
+
+    value: int
+
+    def get_lock(self) -> AbstractContextManager[bool]: ...
+
+
+# Of a worker process: set when it starts.
+_counter: _Counter | None = None
+
+
+def _start_worker(parent: int, counter: _Counter) -> None:
+    global _counter
+    _counter = counter
+    die_with_parent(parent)
+
+
+def advance(amount: int) -> None:
+    """Tell whoever watches the build that a task has got further, in the unit of its step."""
+    if _counter is not None:
+        with _counter.get_lock():
+            _counter.value += amount
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -49,13 +76,17 @@ class Workers:
         self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
         self._wanted = self._jobs > 1 and input_bytes > _SMALL_BYTES
+        self._context = multiprocessing.get_context("spawn")
+        self._counter = self._context.Value("q", 0)
         self.seconds = 0.0
 
     def __enter__(self) -> Workers:
         if self._wanted:
-            context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
-                self._jobs, mp_context=context, initializer=die_with_parent, initargs=(os.getpid(),)
+                self._jobs,
+                mp_context=self._context,
+                initializer=_start_worker,
+                initargs=(os.getpid(), self._counter),
             )
         return self
 
@@ -65,20 +96,28 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, step: str, function: Callable[[Task], Done], tasks: Sequence[Task]) -> list[Done]:
-        """*function* of every task; `seconds` is what the step took."""
+    def run(self, step: str, function: Callable[[Task], Done], tasks: Sequence[Task], total: int = 0) -> list[Done]:
+        """*function* of every task; `seconds` is what the step took.
+
+        Progress is counted by what tasks tell `advance`, up to *total*, or in tasks where no total is given.
+        """
         started = time.monotonic()
-        self._progress(step, 0, len(tasks))
-        results: list[Done] = []
+        self._counter.value = 0
+        self._progress(step, 0, total or len(tasks))
         if self._pool is None:
+            results = []
             for task in tasks:
                 results.append(function(task))
-                self._progress(step, len(results), len(tasks))
+                self._progress(step, total * len(results) // len(tasks) or len(results), total or len(tasks))
         else:
             futures = [self._pool.submit(function, task) for task in tasks]
-            for count, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                self._progress(step, count, len(tasks))
+            pending: set[Future[Done]] = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=_LOOK_EVERY_S, return_when="FIRST_EXCEPTION")
+                for future in done:
+                    future.result()
+                at = self._counter.value if total else len(tasks) - len(pending)
+                self._progress(step, at, total or len(tasks))
             results = [future.result() for future in futures]
         self.seconds = round(time.monotonic() - started, 3)
         return results

@@ -1,0 +1,75 @@
+"""The production server: granian in front, one broker of query workers behind, both ended together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from quiver.config import SETTINGS, Settings, load_settings
+from quiver.evaluation import BrokerHandle, connect, start_broker
+from quiver.telemetry import logger, start_logging
+from quiver.web import create_app
+
+_LOG = logger("quiver.web")
+# How the web processes, which begin as fresh interpreters, learn what they serve.
+_LIBRARY: Final = "QUIVER_SERVED_LIBRARY"
+_BROKER: Final = "QUIVER_SERVED_BROKER"
+_BROKER_CHECK_S: Final = 1.0
+_SHUTDOWN_S: Final = 10
+
+
+def load_app() -> Flask:
+    """The application of one web process, from what `run_server` put into the environment."""
+    settings = load_settings()
+    start_logging(settings.text("log_level"))
+    evaluator = connect(os.environ[_BROKER], settings)
+    return create_app(Path(os.environ[_LIBRARY]), settings, evaluator)
+
+
+def run_server(library: Path, settings: Settings) -> None:
+    """Serve *library* until SIGINT or SIGTERM; no process is left behind.
+
+    Raises:
+        WorkerLost: the query service did not start.
+    """
+    for setting in SETTINGS:
+        os.environ[setting.variable] = str(settings[setting.name])
+    os.environ[_LIBRARY] = str(library.resolve())
+    # A forked process would inherit the engine without the threads that it needs.
+    multiprocessing.set_start_method("spawn", force=True)
+    with start_broker(settings) as broker:
+        os.environ[_BROKER] = str(broker.socket_path)
+        ended = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(broker, ended), daemon=True)
+        watcher.start()
+        try:
+            Granian(
+                "quiver.web.server:load_app",
+                factory=True,
+                address=settings.text("host"),
+                port=settings.integer("port"),
+                interface=Interfaces.WSGI,
+                workers=max(1, settings.integer("web_workers")),
+                blocking_threads=max(1, settings.integer("web_threads")),
+                respawn_failed_workers=True,
+                workers_kill_timeout=_SHUTDOWN_S,
+                log_level=LogLevels.warning,
+            ).serve()
+        finally:
+            ended.set()
+            watcher.join()
+
+
+def _watch(broker: BrokerHandle, ended: threading.Event) -> None:
+    """Start the broker again where it was lost (killed for memory, say)."""
+    while not ended.wait(_BROKER_CHECK_S):
+        if broker.restart_if_lost():
+            _LOG.error("the query service was lost and has been started again")
