@@ -16,3 +16,11 @@ def shared_data() -> Path:
         if folder.is_dir():
             return folder
     pytest.skip("the shared data is not beside this checkout")
+
+
+@pytest.fixture(scope="session")
+def web_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library for the tests of pages and documents; never written to by them."""
+    from tests.browsing import make_library
+
+    return make_library(tmp_path_factory.mktemp("web"))

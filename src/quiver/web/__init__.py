@@ -1,0 +1,77 @@
+"""The web: SPARQL protocol, linked data, pages, API. `create_app` puts them together for one library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, g, request
+
+from quiver import __version__
+from quiver.catalogue import load_catalogue
+from quiver.config import Settings
+from quiver.evaluation import Evaluator
+from quiver.releases import Library
+from quiver.web import responses
+from quiver.web.downloads import create_downloads
+from quiver.web.graph import CurrentGraph, current_graph
+from quiver.web.links import href, this_page
+from quiver.web.pages import create_pages
+from quiver.web.panels import Panels
+from quiver.web.problems import register_problems
+from quiver.web.protocol import create_protocol
+from quiver.web.resources import create_resources
+from quiver.web.service import Metrics, create_service
+from quiver.web.vocabulary import create_vocabulary
+
+__all__ = ["create_app"]
+
+# Paths that answer without a release: their answer does not depend on one.
+_WITHOUT_RELEASE = ("static", "service.counts", "service.robots", "service.open_search", "service.favicon")
+
+
+def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = None) -> Flask:
+    """The application that serves the current release of *library*, and each later one soon after it is published.
+
+    *evaluator* answers users' SPARQL; without it there is no `/sparql`.
+    """
+    from quiver.web.api import create_api
+
+    app = Flask("quiver.web", static_url_path="/static")
+    app.url_map.merge_slashes = False
+    app.jinja_options = {"trim_blocks": False, "lstrip_blocks": False}
+    shelf = Library(library)
+    holder = CurrentGraph(shelf, settings.number("release_poll_s"))
+    catalogue = load_catalogue()
+    panels = Panels(catalogue, settings)
+    metrics = Metrics()
+
+    def begin() -> None:
+        if request.endpoint not in _WITHOUT_RELEASE:
+            g.graph = holder.get()
+
+    metrics.register(app)
+    responses.register(app, settings)
+    app.before_request(begin)
+    register_problems(app)
+    if evaluator is not None:
+        app.register_blueprint(create_protocol(current_graph, evaluator, settings))
+    app.register_blueprint(create_api(current_graph, catalogue, settings))
+    app.register_blueprint(create_pages(panels, settings))
+    app.register_blueprint(create_resources(holder, panels, settings))
+    app.register_blueprint(create_vocabulary())
+    app.register_blueprint(create_downloads(shelf, settings))
+    app.register_blueprint(create_service(holder, metrics, settings))
+
+    def context() -> dict[str, object]:
+        graph = g.get("graph")
+        return {
+            "href": href,
+            "this_page": this_page,
+            "site_title": settings.text("title"),
+            "licence": settings.text("licence"),
+            "software": __version__,
+            "release_id": graph.id if graph is not None else "",
+        }
+
+    app.context_processor(context)
+    return app

@@ -1,0 +1,88 @@
+"""Bylines as pages show them: every name a link to its cluster, homonym numbers as separate marks, gaps in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quiver.web.graph import Graph
+
+NAMES_SHOWN: Final = 50
+
+# Byline status -> what it means, in a few words and in a sentence.
+STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "Complete": ("", "The byline is as the source gives it."),
+    "PossiblyAbridged": (
+        "byline possibly abridged",
+        "The source shortens long bylines: it shows eight names at most. More names may belong here.",
+    ),
+    "Abridged": (
+        "byline abridged",
+        "The source shortened this byline: it lists the paper for a name that the byline does not show.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """One name on a byline: as displayed, its homonym number, and the IRI of its name cluster."""
+
+    name: str
+    number: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Byline:
+    """The names shown, how many there are in all, and the status: `Complete`, `PossiblyAbridged` or `Abridged`."""
+
+    signers: tuple[Signer, ...]
+    total: int
+    status: str
+
+    @property
+    def more(self) -> int:
+        return self.total - len(self.signers)
+
+    @property
+    def cut(self) -> bool:
+        """Whether names may be missing because the source left them out."""
+        return self.status in ("PossiblyAbridged", "Abridged")
+
+    @property
+    def mark(self) -> str:
+        return STATUS_WORDS.get(self.status, ("", ""))[0]
+
+    @property
+    def explanation(self) -> str:
+        return STATUS_WORDS.get(self.status, ("", ""))[1]
+
+
+def read_bylines(graph: Graph, papers: Iterable[str], most: int = NAMES_SHOWN) -> dict[str, Byline]:
+    """The byline of each paper, with the first *most* names; look-ups in the index, one batch a property."""
+    iris = list(dict.fromkeys(papers))
+    totals = graph.texts(iris, "q:authorCount")
+    statuses = graph.texts(iris, "q:bylineStatus")
+    ordinals = {iri: range(1, min(int(totals.get(iri, "0")), most) + 1) for iri in iris}
+    signatures = [f"{iri}#a{ordinal}" for iri in iris for ordinal in ordinals[iri]]
+    names = graph.texts(signatures, "q:displayName")
+    clusters = graph.texts(signatures, "q:inNameCluster")
+    numbers = graph.texts(set(clusters.values()), "q:homonymNumber")
+    found = {}
+    for iri in iris:
+        signers = tuple(
+            _signer(names.get(signature, ""), clusters.get(signature, ""), numbers)
+            for signature in (f"{iri}#a{ordinal}" for ordinal in ordinals[iri])
+        )
+        found[iri] = Byline(signers, int(totals.get(iri, "0")), statuses.get(iri, "").rpartition("#")[2])
+    return found
+
+
+def _signer(name: str, cluster: str, numbers: dict[str, str]) -> Signer:
+    return Signer(name or "(no name)", numbers.get(cluster, ""), cluster)
+
+
+def any_cut(bylines: Sequence[Byline]) -> bool:
+    """Whether figures that rest on these bylines are lower bounds."""
+    return any(byline.cut for byline in bylines)

@@ -1,0 +1,142 @@
+"""Releases and their dumps: what there is to take away, how big it is, and the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from flask import Blueprint, Response, g, render_template, request
+from werkzeug.datastructures import ETags
+
+from quiver.config import Settings
+from quiver.descriptions import dataset_description
+from quiver.errors import NotAcceptable, NotFound, QuiverError
+from quiver.negotiation import HTML, JSON, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose
+from quiver.releases import Library, Release
+from quiver.web.graph import current_graph
+from quiver.web.links import href, location
+from quiver.web.service import write_triples
+
+_CHUNK_BYTES: Final = 1 << 18
+_RELEASE_FORMATS: Final = (HTML, TURTLE, NTRIPLES, JSONLD, RDFXML, JSON)
+# The parts are N-Quads text. Without named graphs that is N-Triples, and N-Triples is Turtle (RDF 1.1 Turtle, 1).
+_DUMP_NAMES: Final = {
+    "nq": ("N-Quads", "application/n-quads"),
+    "nt": ("N-Triples", "application/n-triples"),
+    "ttl": ("Turtle", "text/turtle"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A dump as one file: its name, what it is called, its address."""
+
+    name: str
+    label: str
+    href: str
+
+
+def create_downloads(library: Library, settings: Settings) -> Blueprint:
+    """The blueprint of `/dumps/` and `/releases/`."""
+    blueprint = Blueprint("downloads", __name__)
+
+    @blueprint.get("/dumps/")
+    def dumps() -> str:
+        releases = [release for release in kept_releases(library) if release.manifest.dump]
+        return render_template("dumps.html", releases=[(release.manifest, downloads(release)) for release in releases])
+
+    @blueprint.get("/dumps/<release_id>/quiver-<name>.<any(nq, nt, ttl):extension>.gz")
+    def dump(release_id: str, name: str, extension: str) -> Response:
+        release = library.release(release_id)
+        if name != release_id or extension not in dump_extensions(release) or release.manifest.dump is None:
+            raise NotFound(f"no such dump of release {release_id}", value=request.path, hint="/dumps/ lists them.")
+        response = Response(_stream(release.part_paths), content_type=_DUMP_NAMES[extension][1])
+        # A file to keep in the form in which its checksum was taken: gzip is its format, not a coding of the transfer.
+        response.content_type = "application/gzip"
+        response.content_length = release.manifest.dump.size
+        response.set_etag(release.manifest.dump.sha256)
+        response.headers["Cache-Control"] = "max-age=31536000, immutable"
+        return _unchanged(response, request.if_none_match)
+
+    @blueprint.get("/releases/<release_id>")
+    @blueprint.get("/releases/<release_id>.<any(html, ttl, nt, jsonld, rdf, json):extension>")
+    def release(release_id: str, extension: str = "") -> Response:
+        manifest = library.release(release_id).manifest
+        chosen = next((one for one in _RELEASE_FORMATS if one.extension == extension), None) or _negotiate()
+        if chosen is JSON:
+            data = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+            return Response(data + b"\n", mimetype="application/json")
+        if chosen is HTML:
+            formats = [
+                {"href": f"{release_id}.{one.extension}", "label": one.label, "media_type": one.media_type}
+                for one in _RELEASE_FORMATS
+                if one is not HTML
+            ]
+            return Response(
+                render_template(
+                    "release.html", release=manifest, formats=formats, current=current_graph().id == manifest.id,
+                    downloads=downloads(library.release(release_id)),
+                )
+            )  # fmt: skip
+        triples = dataset_description(manifest, title=settings.text("title"), licence=settings.text("licence"))
+        response = Response(write_triples(triples, chosen.extension), content_type=chosen.content_type)
+        response.headers["Link"] = f'<{location(f"releases/{release_id}")}>; rel="canonical"'
+        return response
+
+    return blueprint
+
+
+def _negotiate() -> Format:
+    g.negotiated = True
+    chosen = choose(request.headers.get("Accept"), _RELEASE_FORMATS)
+    if chosen is None:
+        raise NotAcceptable("it comes as " + ", ".join(one.media_type for one in _RELEASE_FORMATS))
+    return chosen
+
+
+def kept_releases(library: Library) -> list[Release]:
+    """The releases that can be served, newest first; those of unknown format or pruned meanwhile are left out."""
+    found = []
+    for release_id in reversed(library.ids()):
+        try:
+            found.append(library.release(release_id))
+        except QuiverError:
+            continue
+    return found
+
+
+def dump_extensions(release: Release) -> tuple[str, ...]:
+    """The syntaxes that the release's parts are in: one text may be valid in several."""
+    return tuple(_DUMP_NAMES) if release.manifest.kind == "records" else ("nq",)
+
+
+def downloads(release: Release) -> list[Download]:
+    """The release's dump under the name of each syntax that it is valid in."""
+    return [
+        Download(
+            f"quiver-{release.id}.{extension}.gz",
+            _DUMP_NAMES[extension][0],
+            href(f"dumps/{release.id}/quiver-{release.id}.{extension}.gz"),
+        )
+        for extension in dump_extensions(release)
+    ]
+
+
+def _unchanged(response: Response, held: ETags) -> Response:
+    etag, _ = response.get_etag()
+    if etag is not None and held.contains_weak(etag):
+        response.close()
+        fresh = Response(status=304)
+        fresh.set_etag(etag)
+        return fresh
+    return response
+
+
+def _stream(paths: list[Path]) -> Iterator[bytes]:
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk

@@ -1,0 +1,62 @@
+"""Links: every one inside the pages is relative, so that they work under any host and any path prefix."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from flask import request
+from markupsafe import Markup
+
+from quiver.web.graph import current_graph
+
+_WEB = ("http://", "https://", "ftp://")
+# What a path of ours holds besides letters and digits, and what RFC 3986 allows raw in a path or fragment.
+_SAFE = "/-._~#:@!$&'()*+,;="
+
+
+def to_root() -> str:
+    """The way from the page asked for to the root of the service: `./`, `../`, `../../` ..."""
+    return "../" * (request.path.count("/") - 1) or "./"
+
+
+def path_of(iri_or_path: str) -> str | None:
+    """The path, with its fragment, of an IRI of ours; a path stays as it is; None for IRIs of others."""
+    base = current_graph().base
+    if iri_or_path.startswith(base):
+        return iri_or_path[len(base) :]
+    return None if ":" in iri_or_path.partition("/")[0] else iri_or_path.lstrip("/")
+
+
+def href(target: str, /, **query: str | int | None) -> str:
+    """A link from the page asked for to an IRI or a path of ours; a web address of others stays; anything else is `#`.
+
+    *query* is appended, without what is empty.
+    """
+    path = path_of(target)
+    if path is None:
+        return target if target.startswith(_WEB) else "#"
+    given = {name.rstrip("_"): value for name, value in query.items() if value not in (None, "")}
+    # Without the root's own dots an empty path would mean the present page.
+    return to_root() + path + ("?" + urlencode(given) if given else "")
+
+
+def location(path: str) -> str:
+    """As `href`, in the ASCII form that a header field needs."""
+    return quote(href(path), safe=_SAFE + "?%")
+
+
+def this_page(**changes: str | int | None) -> str:
+    """A link to the present page with some of its query changed; None or empty takes a parameter away."""
+    query = {name: value for name, value in request.args.items() if value}
+    for name, value in changes.items():
+        if value in (None, ""):
+            query.pop(name, None)
+        else:
+            query[name] = str(value)
+    return "?" + urlencode(query) if query else request.path.rpartition("/")[2] or "./"
+
+
+def external(iri: str) -> Markup:
+    """A web address as a link that shows the address without its scheme."""
+    shown = iri.partition("://")[2].rstrip("/")
+    return Markup('<a href="{0}" rel="nofollow noopener">{1}</a>').format(href(iri), shown)

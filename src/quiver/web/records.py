@@ -1,0 +1,158 @@
+"""The pages of things: for each class of ours its heading, its facts and its list of panels, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from flask import render_template, request
+
+from quiver.config import Settings
+from quiver.web.graph import Facts, Graph
+from quiver.web.links import href
+from quiver.web.name_page import name_context
+from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec
+from quiver.web.paper_page import paper_context
+
+Fact = tuple[str, list[LinkedText]]
+Context = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """How the page of one class is made: the word for it, its template, its panels, what more the template needs."""
+
+    kind: str
+    panels: tuple[PanelSpec, ...] = ()
+    template: str = "record.html"
+    lede: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    context: Callable[[Graph, Panels, Settings, str, Facts, int], Context] | None = None
+
+
+_PAPERS_EMPTY: Final = "No paper of this release belongs here."
+
+PAGES: Final[dict[str, PageSpec]] = {
+    "Paper": PageSpec("Paper", template="paper.html", context=paper_context),
+    "NameCluster": PageSpec("Author name cluster", template="name.html", context=name_context),
+    "AuthorRow": PageSpec(
+        "Author row",
+        lede="One author entry of one source: one id, or one exact spelling. It says what the source lists together.",
+        facts=(("Source", "q:ofSource"), ("The source's id", "q:sourceKey")),
+        panels=(
+            PanelSpec("author/names", "Name clusters", "tally", note="The names that stand under this row."),
+            PanelSpec("author/papers", "Papers", "years", _PAPERS_EMPTY, paged=True),
+        ),
+    ),
+    "VenueSeries": PageSpec(
+        "Venue",
+        lede="Papers whose source states this venue, grouped by the venue's exact name without regard to letter case.",
+        facts=(("Papers", "q:paperCount"),),
+        panels=(
+            PanelSpec("venue/papers-by-year", "Papers by year", "chart", "No paper of this venue states a year."),
+            PanelSpec("venue/editions", "Editions", "tally", "No paper of this venue states a year.", limit=200),
+            PanelSpec(
+                "venue/top-names",
+                "Most frequent names",
+                "tally",
+                "No name stands on more than one paper.",
+                limit=30,
+                on_demand_above=3000,
+            ),
+            PanelSpec("venue/papers", "Papers", "years", _PAPERS_EMPTY, paged=True),
+        ),
+    ),
+    "VenueEdition": PageSpec(
+        "Venue edition",
+        lede="Papers whose source states this venue and this year.",
+        facts=(("Series", "q:ofSeries"), ("Edition", "q:editionKey"), ("Papers", "q:paperCount")),
+        panels=(PanelSpec("edition/papers", "Papers", "papers", _PAPERS_EMPTY, paged=True),),
+    ),
+    "Source": PageSpec(
+        "Source",
+        lede="Where records come from. Its papers are never merged with those of another source.",
+        panels=(
+            PanelSpec("source/counts", "What it holds"),
+            PanelSpec("source/files", "Files as read", limit=200),
+        ),
+    ),
+    "SourceFile": PageSpec(
+        "Source file",
+        lede="One file as it was read.",
+        facts=(
+            ("Source", "q:ofSource"),
+            ("File name", "q:fileName"),
+            ("Bytes", "dcat:byteSize"),
+            ("SHA-256", "q:sha256"),
+            ("Read as", "q:reader"),
+        ),
+    ),
+    "ClusterPage": PageSpec(
+        "Page of a source about a name",
+        lede="What a source itself says about a name: its note, its counts and its list.",
+        facts=(
+            ("About", "q:aboutCluster"),
+            ("Name as stated", "q:statedName"),
+            ("Note as stated", "q:statedNote"),
+            ("Papers stated", "q:statedPaperCount"),
+            ("Papers found on the page", "q:foundPaperCount"),
+            ("Author rows stated", "q:statedAuthorRowCount"),
+            ("Read from", "prov:hadPrimarySource"),
+            ("At", "q:recordLocator"),
+        ),
+    ),
+    "": PageSpec(
+        "Rule", lede="How derived resources come about.", facts=(("Association", "prov:qualifiedAssociation"),)
+    ),
+}
+
+
+def class_of(facts: Facts) -> str:
+    """The local name of the first class in `PAGES` that the resource has, empty for none."""
+    types = {iri.rpartition("#")[2] for iri in facts.all("rdf:type")}
+    return next((name for name in PAGES if name in types), "")
+
+
+def render_record(
+    graph: Graph,
+    panels: Panels,
+    settings: Settings,
+    iri: str,
+    facts: Facts,
+    formats: Sequence[Mapping[str, str]],
+    page: int,
+) -> str:
+    """The HTML page about *iri*."""
+    name = class_of(facts)
+    spec = PAGES[name]
+    more = spec.context(graph, panels, settings, iri, facts, page) if spec.context else {}
+    context: dict[str, object] = {
+        "kind": spec.kind,
+        "lede": spec.lede,
+        "iri": iri,
+        "label": facts.one("rdfs:label") or iri,
+        "formats": formats,
+        "facts": _facts(graph, facts, spec.facts),
+        "panels": [_open(graph, panels, row, iri, facts, page) for row in spec.panels],
+    }
+    return render_template(spec.template, **(context | dict(more)))
+
+
+def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts, page: int) -> Panel:
+    papers = facts.number("q:paperCount") or 0
+    if 0 < spec.on_demand_above < papers and request.args.get("open") != spec.query.replace("/", "-"):
+        return panels.closed(graph, spec, iri)
+    return panels.open(graph, spec, iri, page if spec.paged else 1)
+
+
+def _facts(graph: Graph, facts: Facts, rows: Sequence[tuple[str, str]]) -> list[Fact]:
+    values = {value for _, curie in rows for value in facts.all(curie) if value.startswith(graph.base)}
+    labels = graph.labels(values)
+    return [(label, [_fact(value, labels) for value in facts.all(curie)]) for label, curie in rows if facts.all(curie)]
+
+
+def _fact(value: str, labels: Mapping[str, str]) -> LinkedText:
+    if value in labels:
+        return LinkedText(labels[value], href(value))
+    return LinkedText(f"{int(value):,}" if value.isdigit() and len(value) < 16 else value)

@@ -1,0 +1,213 @@
+"""What machines ask a service for: health, metrics, robots, sitemap, OpenSearch, VoID, the icon."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import Final
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+import pyoxigraph as ox
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from quiver import __version__
+from quiver.config import Settings
+from quiver.descriptions import dataset_description
+from quiver.errors import NotAcceptable
+from quiver.namespaces import PREFIXES, term
+from quiver.negotiation import JSONLD, NTRIPLES, RDFXML, TURTLE, choose
+from quiver.web.documents import SERIALISATIONS
+from quiver.web.graph import CurrentGraph, current_graph
+from quiver.web.jsonld import published_context, to_jsonld
+from quiver.web.responses import not_modified
+
+# Sitemaps 0.9: at most 50,000 addresses a file.
+SITEMAP_SIZE: Final = 20_000
+_SITEMAP_CLASSES: Final = ("q:Paper", "q:NameCluster", "q:VenueSeries", "q:VenueEdition", "q:Source")
+_ROBOTS: Final = """User-agent: *
+Disallow: {root}search
+Disallow: {root}suggest
+Disallow: {root}sparql
+Disallow: {root}compare
+Disallow: {root}explore
+Disallow: {root}queries/
+Disallow: {root}*?page=
+Disallow: {root}*?open=
+Sitemap: {sitemap}
+"""
+_OPEN_SEARCH: Final = """<?xml version="1.0" encoding="UTF-8"?>
+<OpenSearchDescription xmlns="http://a9.com/-/spec/opensearch/1.1/">
+  <ShortName>{title}</ShortName>
+  <Description>Research papers, names and venues</Description>
+  <InputEncoding>UTF-8</InputEncoding>
+  <Image width="32" height="32" type="image/svg+xml">{root}static/favicon.svg</Image>
+  <Url type="text/html" template="{root}search?q={{searchTerms}}"/>
+  <Url type="application/x-suggestions+json" template="{root}suggest?q={{searchTerms}}"/>
+</OpenSearchDescription>
+"""
+
+
+class Metrics:
+    """Counts of this process: requests by blueprint and status, and the seconds that they took."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requests: Counter[tuple[str, int]] = Counter()
+        self._seconds: Counter[str] = Counter()
+        self._queries = 0
+
+    def register(self, app: Flask) -> None:
+        """Count every request of *app*."""
+
+        def begin() -> None:
+            g.started = time.perf_counter()
+
+        def finish(response: Response) -> Response:
+            area = request.blueprint or "other"
+            queries = g.get("queries", ())
+            with self._lock:
+                self._requests[area, response.status_code] += 1
+                self._seconds[area] += time.perf_counter() - g.get("started", time.perf_counter())
+                self._queries += len(queries)
+            if queries:
+                spent = sum(seconds for _, seconds in queries) * 1000
+                response.headers["Server-Timing"] = f'queries;desc="{len(queries)}";dur={spent:.1f}'
+            return response
+
+        app.before_request(begin)
+        app.after_request(finish)
+
+    def to_text(self, release_id: str) -> str:
+        """The counts in the Prometheus text format, version 0.0.4."""
+        with self._lock:
+            requests, seconds, queries = sorted(self._requests.items()), sorted(self._seconds.items()), self._queries
+        lines = [
+            "# HELP quiver_info The software and the release that it serves.",
+            "# TYPE quiver_info gauge",
+            f'quiver_info{{version="{__version__}",release="{release_id}"}} 1',
+            "# HELP quiver_requests_total Requests answered by this process.",
+            "# TYPE quiver_requests_total counter",
+            *(f'quiver_requests_total{{area="{area}",status="{status}"}} {n}' for (area, status), n in requests),
+            "# HELP quiver_request_seconds_total Seconds spent on requests by this process.",
+            "# TYPE quiver_request_seconds_total counter",
+            *(f'quiver_request_seconds_total{{area="{area}"}} {total:.6f}' for area, total in seconds),
+            "# HELP quiver_page_queries_total Named queries that pages ran.",
+            "# TYPE quiver_page_queries_total counter",
+            f"quiver_page_queries_total {queries}",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -> Blueprint:
+    """The blueprint of what machines ask for."""
+    blueprint = Blueprint("service", __name__)
+
+    @blueprint.get("/health")
+    def health() -> Response:
+        graph = current_graph()
+        answered = next(iter(graph.triples()), None) is not None or not graph.manifest.quads
+        return Response(
+            f'{{"status": "{"ok" if answered else "failing"}", "release": "{graph.id}", "version": "{__version__}"}}\n',
+            status=200 if answered else 503,
+            mimetype="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @blueprint.get("/metrics")
+    def counts() -> Response:
+        text = metrics.to_text(holder.get().id)
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @blueprint.get("/robots.txt")
+    def robots() -> Response:
+        root = f"{request.script_root}/"
+        return Response(_ROBOTS.format(root=root, sitemap=f"{request.url_root}sitemap.xml"), mimetype="text/plain")
+
+    @blueprint.get("/sitemap.xml")
+    def sitemap() -> Response:
+        g.tagged = True
+        return not_modified("application/xml") or _sitemap()
+
+    @blueprint.get("/opensearch.xml")
+    def open_search() -> Response:
+        text = _OPEN_SEARCH.format(title=escape(settings.text("title")[:16]), root=escape(request.url_root))
+        return Response(text, content_type="application/opensearchdescription+xml; charset=utf-8")
+
+    @blueprint.get("/.well-known/void")
+    def void() -> Response:
+        g.negotiated = True
+        formats = (TURTLE, NTRIPLES, JSONLD, RDFXML)
+        chosen = choose(request.headers.get("Accept"), formats) or (
+            TURTLE if "text/html" in request.headers.get("Accept", "") else None
+        )
+        if chosen is None:
+            raise NotAcceptable("the description comes as Turtle, N-Triples, JSON-LD and RDF/XML")
+        triples = dataset_description(
+            current_graph().manifest, title=settings.text("title"), licence=settings.text("licence")
+        )
+        return Response(write_triples(triples, chosen.extension), content_type=chosen.content_type)
+
+    @blueprint.get("/favicon.ico")
+    def favicon() -> Response:
+        return current_app.send_static_file("favicon.svg")
+
+    return blueprint
+
+
+def write_triples(triples: list[ox.Triple], extension: str) -> bytes:
+    """The triples in the syntax that *extension* names."""
+    if extension == "jsonld":
+        return to_jsonld(triples, published_context())
+    data = ox.serialize(triples, format=SERIALISATIONS[extension], prefixes=PREFIXES)
+    assert data is not None
+    return data
+
+
+def _sitemap() -> Response:
+    """A sitemap index, or with `part=CLASS-NUMBER` one of its parts."""
+    graph = current_graph()
+    part = request.args.get("part", "")
+    if not part:
+        sizes = {curie: _count(curie) for curie in _SITEMAP_CLASSES}
+        entries = [
+            f"<sitemap><loc>{escape(request.url_root)}sitemap.xml?part={curie[2:]}-{number}</loc></sitemap>"
+            for curie, size in sizes.items()
+            for number in range(-(-size // SITEMAP_SIZE))
+        ]
+        return _xml("sitemapindex", entries)
+    name, _, number = part.partition("-")
+    if f"q:{name}" not in _SITEMAP_CLASSES or not number.isdigit():
+        return _xml("urlset", [])
+    start = int(number) * SITEMAP_SIZE
+    entries = []
+    for place, triple in enumerate(graph.triples(predicate=term("rdf:type"), object_=term(f"q:{name}"))):
+        if place >= start + SITEMAP_SIZE:
+            break
+        if place >= start and isinstance(triple.subject, ox.NamedNode):
+            path = quote(triple.subject.value.removeprefix(graph.base), safe="/~._-")
+            entries.append(f"<url><loc>{escape(request.url_root)}{path}</loc></url>")
+    return _xml("urlset", entries)
+
+
+_COUNT_NAMES: Final = {
+    "q:Paper": "papers",
+    "q:NameCluster": "name_clusters",
+    "q:VenueSeries": "venue_series",
+    "q:VenueEdition": "venue_editions",
+    "q:Source": "sources",
+}
+
+
+def _count(curie: str) -> int:
+    return current_graph().manifest.counts.get(_COUNT_NAMES[curie], 0)
+
+
+def _xml(root: str, entries: list[str]) -> Response:
+    body = "\n".join(entries)
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{body}\n</{root}>\n'
+    )
+    return Response(text, content_type="application/xml; charset=utf-8")

@@ -1,0 +1,133 @@
+"""Records for the tests of pages and documents: the real page's quirks, hostile text, and a byline of 3,000 names."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyoxigraph as ox
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from quiver.config import Settings, bundled
+from quiver.namespaces import term
+from quiver.releases import Library, build
+from quiver.web import create_app
+from tests.sample import write_sample
+
+BASE = "https://kg.example.org/graph/"
+LONG_BYLINE = 3000
+HOSTILE = (
+    '<script>alert(1)</script><img src=x onerror="alert(2)">',
+    '"><svg onload=alert(3)>{{ 7 * 7 }}</title></textarea>',
+    "]]>--><iframe srcdoc='<script>parent.alert(4)</script>'>",
+)
+
+_RECORDS: list[dict[str, object]] = [
+    {
+        "key": f"hostile/{number}",
+        "title": text,
+        "authors": [text, f"Name {text}"],
+        "venue": text,
+        "year": 2024,
+        "abstract": f"$x^2$ {text} \\href{{javascript:alert(5)}}{{press}} https://example.org/ok",
+        "url": "javascript:alert(6)",
+        "status": text,
+        "bibkey": text,
+    }
+    for number, text in enumerate(HOSTILE)
+] + [
+    {
+        "key": "long",
+        "title": "A byline of many names",
+        "authors": [f"Person Number{n}" for n in range(LONG_BYLINE)],
+        "venue": "CERN",
+        "year": 2019,
+    },
+    *(
+        {
+            "key": f"many/{n:03}",
+            "title": f"Paper {n:03} of many",
+            "authors": ["Pat Many"],
+            "venue": "Big",
+            "year": 2000 + n % 20,
+        }
+        for n in range(120)
+    ),
+]
+
+
+def make_library(folder: Path) -> Path:
+    """A library of the sample, the bundled page, and the records above."""
+    hostile = folder / "hostile.jsonl"
+    hostile.write_text("".join(json.dumps(record) + "\n" for record in _RECORDS), encoding="utf-8")
+    files = [*write_sample(folder), bundled("data") / "andrew-zhao.txt", hostile]
+    build(folder / "library", files, base=BASE, settings=Settings(jobs=1))
+    return folder / "library"
+
+
+def make_app(library: Path, **settings: object) -> Flask:
+    """The application without a SPARQL service."""
+    return create_app(library, Settings(**settings))
+
+
+def path_of_title(library: Path, title: str) -> str:
+    """The path of the paper with this label."""
+    store = Library(library).current().open_store()
+    label = ox.NamedNode(term("rdfs:label"))
+    for quad in store.quads_for_pattern(None, label, ox.Literal(title)):
+        assert isinstance(quad.subject, ox.NamedNode)
+        path = quad.subject.value.removeprefix(BASE)
+        if path.startswith("paper/"):
+            return path
+    raise AssertionError(f"no paper {title!r}")
+
+
+class Page(HTMLParser):
+    """A page taken apart: tags with attributes, links, text of each element of interest."""
+
+    _VOID = frozenset(("meta", "link", "input", "br", "img", "hr", "circle", "path", "rect", "line"))
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.unbalanced: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in self._VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def links(self) -> list[str]:
+        return [attributes["href"] for attributes in self.all("a") if "href" in attributes]
+
+    @property
+    def words(self) -> str:
+        return re.sub(r"\s+", " ", self.text)
+
+
+def read(response: TestResponse) -> Page:
+    """The page in a response, which must be a good one."""
+    assert response.status_code == 200, response.get_data(as_text=True)[:500]
+    assert response.mimetype == "text/html"
+    return Page(response.get_data(as_text=True))
