@@ -152,6 +152,7 @@ COMPONENTS = {
     "minExclusive": "sh:path ex:p ; sh:minExclusive 7",
     "maxExclusive": "sh:path ex:p ; sh:maxExclusive 7",
     "disjoint": "sh:path ex:p ; sh:disjoint ex:r",
+    "disjoint of node": "sh:disjoint ex:p",
     "inverse": "sh:path [ sh:inversePath ex:p ] ; sh:maxCount 1",
     "sequence": "sh:path ( ex:p ex:r ) ; sh:maxCount 1",
     "alternative": "sh:path [ sh:alternativePath ( ex:p ex:r ) ] ; sh:maxCount 2",
@@ -179,7 +180,7 @@ DATA = """
     ex:b a ex:T, ex:C ; ex:p ex:a ; ex:r ex:a, "1" .
     ex:c a ex:T, ex:S ; ex:r ex:a, ex:b, "1" .
     ex:d a ex:T ; ex:p "2025"^^xsd:gYear, 7.5, ex:s, [ a ex:S ] .
-    ex:s a ex:S ; ex:p ex:a .
+    ex:s a ex:S ; ex:p ex:a, ex:s .
     [] a ex:T ; ex:p ex:b, "q\\"1" .
     ex:S rdfs:subClassOf ex:C .
 """

@@ -85,10 +85,16 @@ def compile_constraint(shape: Shape, constraint: Constraint, subclasses: Subclas
                 query = f"SELECT DISTINCT ?this WHERE {{ {target} FILTER(!sameTerm(?this, {value})) }}"
             else:
                 query = f"SELECT DISTINCT ?this WHERE {{ {target} MINUS {{ ?this {shape.path.sparql()} {value} }} }}"
+        case Disjoint() if shape.path is None:
+            query = (
+                f"SELECT DISTINCT ?this (?this AS ?value) WHERE {{ ?this <{constraint.predicate}> ?this . {target} }}"
+            )
         case Disjoint():
-            path = "" if shape.path is None else _pairs(shape.path, "?value")
-            value = "?this" if shape.path is None else "?value"
-            query = f"SELECT DISTINCT ?this ?value WHERE {{ {path} ?this <{constraint.predicate}> {value} . {target} }}"
+            # Sub-selects make the engine hash both sides; joined as patterns, one side is looked up row by row.
+            ours = f"{{ SELECT ?this ?value WHERE {{ {_pairs(shape.path, '?value')} }} }}"
+            others = f"{{ SELECT ?this ?value WHERE {{ ?this <{constraint.predicate}> ?value }} }}"
+            query = f"SELECT DISTINCT ?this ?value WHERE {{ {ours} {others} {target} }}"
+            suspects = f"SELECT ?this WHERE {{ {ours} {others} }} LIMIT 1"
     return Check(constraint, prologue + query, suspects)
 
 
