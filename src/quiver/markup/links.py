@@ -26,7 +26,7 @@ _SCHEME = re.compile(r"[Hh][Tt][Tt][Pp]")
 _LABEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}")
 _MAX_PATH = 1900
 _PORT = re.compile(r":[0-9]{1,5}(?![0-9])")
-_CHARACTERS = r"""(?:\\[_#%&~/$^-]|[^\s<>"{}|\\^`\[\]“”„‘‹›«»，。；：、（）「」『』《》【】…\ufffd]){0,2000}"""
+_CHARACTERS = r"""(?:\\[_#%&~/$^-]|[^\s<>"'{}|\\^`\[\]“”„‘’‹›«»，。；：、（）「」『』《》【】…\ufffd]){0,2000}"""
 _PATH = re.compile(rf"(?:\\?/|[?#]){_CHARACTERS}")
 _PATH_REST = re.compile(_CHARACTERS)
 _BROKEN_PATH = re.compile(r"\. (?:git|html?|php|pdf|zip|ipynb|json|txt|md|aspx?|jsp)\b|\? (?=[A-Za-z_]{1,20}=)")
@@ -89,7 +89,7 @@ def _trim(address: str, floor: int) -> str:
     """*address* without what belongs to its sentence; never shorter than *floor*."""
     address = address[: max(floor, _closes_nothing(address))]
     while len(address) > floor:
-        if address[-1] in ".,;:!?'’*":
+        if address[-1] in ".,;:!?*":
             address = address[:-1]
         elif match := _GLUED_SENTENCE.search(address, floor):
             address = address[: match.start()]
@@ -112,9 +112,8 @@ def valid_iri(address: str) -> str | None:
     address = re.sub(r"\\([_#%&~/$^-])", r"\1", address.strip())
     scheme, colon, rest = address.partition(":")
     iri = _BARE_PERCENT.sub("%25", f"{scheme.lower()}{colon}{rest}")
-    if not iri.startswith(("http://", "https://")) or '"' in iri or "'" in iri.partition("/")[0]:
-        return None
-    return iri if is_absolute_iri(iri) else None
+    iri = iri.replace("'", "%27")  # allowed by RFC 3987, but a quote to whoever reads the text
+    return iri if iri.startswith(("http://", "https://")) and is_absolute_iri(iri) else None
 
 
 def match_link(text: str, start: int, end: int) -> FoundLink | None:

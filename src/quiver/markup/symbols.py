@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from quiver.markup.tree import Style
 
@@ -177,6 +177,7 @@ def is_known(name: str) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def split_glued(name: str) -> str | None:
     """The command that *name* begins with, where a source glued it to the next word; None if there is none.
 

@@ -66,14 +66,14 @@ def _script(style: str, text: str, before: str) -> str:
     return mark + (text if _SIMPLE.fullmatch(text) else f"({text})")
 
 
-def text_of(nodes: Sequence[Node]) -> str:
-    """The plain text of *nodes*.
+def text_of(nodes: Sequence[Node], before: str = "") -> str:
+    """The plain text of *nodes*, which follow the character *before*.
 
     >>> text_of((Text("CO"), Styled("sub", (Text("2"),))))
     'CO₂'
     """
     parts: list[str] = []
-    last = ""
+    last = before
     for node in nodes:
         match node:
             case Text(text):
@@ -83,7 +83,7 @@ def text_of(nodes: Sequence[Node]) -> str:
             case Styled("block", children):
                 piece = f"\n{text_of(children)}\n"
             case Styled(_, children) | Link(_, children) | Formula(_, _, _, children):
-                piece = text_of(children)
+                piece = text_of(children, last)
         if piece:
             parts.append(piece)
             last = piece[-1]
