@@ -149,6 +149,8 @@ def test_any_formula_gives_only_whitelisted_mathml(source: str) -> None:
         ("top-$k$", "top-<math><mrow><mi>k</mi></mrow></math>"),
         ("$$x$$", '<math display="block"><mrow><mi>x</mi></mrow></math>'),
         (r"$\frac{1}{2}$", "<math><mrow><mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn></mrow></mfrac></mrow></math>"),
+        (r"$\arg x$", "<math><mrow><mo>arg</mo><mi>x</mi></mrow></math>"),
+        (r"$\sqrtT$", "<math><mrow><msqrt><mi>T</mi></msqrt></mrow></math>"),
         (r"$x^2 \nonesuch<$", r"<code>x^2 \nonesuch&lt;</code>"),
         ("costs $5 and $10", "costs $5 and $10"),
         ("<mml:math><mml:mi>x</mml:mi><mml:mo>&lt;</mml:mo></mml:math>", "<math><mi>x</mi><mo>&lt;</mo></math>"),

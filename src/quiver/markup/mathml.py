@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
+from quiver.markup import symbols
 from quiver.markup.tree import Node, Styled, Text
 
 _MAX_SOURCE = 2000
@@ -38,6 +39,10 @@ ATTRIBUTES = {
     "linethickness": re.compile(r"0(?:px|em)?"),
     "width": re.compile(r"[0-2](?:\.[0-9]{1,4})?em"),
 }
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_FUNCTIONS_OF_AUTHORS = frozenset(
+    {"arg", "argmax", "argmin", "softmax", "sign", "sgn", "tr", "rank", "diag", "polylog"}
+)
 _ENTITY = re.compile(r"&#x[0-9A-Fa-f]{2,6};")
 _PREFIXED = re.compile(r"(</?)([a-z]+):")
 _LESS_THAN = re.compile(r"<(?!/?[A-Za-z])")
@@ -93,6 +98,15 @@ def _serialise(element: Element, display: bool) -> str:
     return "".join(out)
 
 
+def _known_to_library(match: re.Match[str]) -> str:
+    name = match[1]
+    if name in _FUNCTIONS_OF_AUTHORS:
+        return f"\\operatorname{{{name}}}"
+    if symbols.symbol(name) is None and not symbols.is_known(name) and (glued := symbols.split_glued(name)):
+        return f"\\{glued} {name[len(glued) :]}"
+    return match[0]
+
+
 @lru_cache(maxsize=2048)
 def tex_to_mathml(source: str, display: bool = False) -> str | None:
     """A `<math>` element for the TeX in *source*; None where there is no good one.
@@ -108,7 +122,7 @@ def tex_to_mathml(source: str, display: bool = False) -> str | None:
     from latex2mathml.converter import convert_to_element
 
     try:
-        return _serialise(convert_to_element(source.replace("ˆ", "^")), display)
+        return _serialise(convert_to_element(_COMMAND.sub(_known_to_library, source.replace("ˆ", "^"))), display)
     except Exception:  # noqa: BLE001 - foreign code on foreign text: its errors have no base, and any may escape
         return None
 
