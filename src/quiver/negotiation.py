@@ -112,7 +112,7 @@ class MediaRange:
         if self.type == "*":
             return 1
         if self.subtype == "*":
-            return 2 if any(media.startswith(self.type + "/") for media in one.media_types) else 0
+            return 2 if one.media_type.startswith(self.type + "/") else 0
         if f"{self.type}/{self.subtype}" not in one.media_types:
             return 0
         charset = dict(self.parameters).get("charset")

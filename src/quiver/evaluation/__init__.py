@@ -1,7 +1,7 @@
 """Evaluation of SPARQL queries in processes that can be killed: one broker for each service, and its workers."""
 
 from quiver.evaluation.client import Evaluator, PendingAnswer, QueryAnswer, QueryRequest
-from quiver.evaluation.inspection import is_update, service_endpoints
+from quiver.evaluation.inspection import is_update, service_endpoints, update_refused
 from quiver.evaluation.messages import BrokerStatus
 from quiver.evaluation.process import BrokerHandle, connect, start_broker
 
@@ -16,4 +16,5 @@ __all__ = [
     "is_update",
     "service_endpoints",
     "start_broker",
+    "update_refused",
 ]

@@ -20,6 +20,7 @@ from quiver.evaluation.messages import (
     Inbox,
     Message,
     as_error,
+    encode,
     receive,
     send,
 )
@@ -168,10 +169,10 @@ class Evaluator:
             client=request.client,
         )
         try:
-            connection = self._send(ask, timeout_s + _GRACE_S)
+            header = encode(ask)
         except UnicodeEncodeError as error:
             raise BadRequest("The query holds half of a surrogate pair, which is no character.") from error
-        return PendingAnswer(self, request, connection)
+        return PendingAnswer(self, request, self._send(header, timeout_s + _GRACE_S))
 
     def status(self) -> BrokerStatus:
         """What the broker does now.
@@ -179,7 +180,7 @@ class Evaluator:
         Raises:
             WorkerLost: there is no broker.
         """
-        connection = self._send(AskStatus(), _GRACE_S)
+        connection = self._send(encode(AskStatus()), _GRACE_S)
         try:
             message, _, _ = connection.receive()
         except OSError as error:
@@ -189,17 +190,24 @@ class Evaluator:
         assert isinstance(message, BrokerStatus)
         return message
 
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
+        """Close the connections that are not in use."""
         with self._lock:
             for connection in self._idle:
                 connection.close()
             self._idle.clear()
 
-    def _send(self, message: Message, timeout_s: float) -> _Connection:
+    def _send(self, header: bytes, timeout_s: float) -> _Connection:
         while True:
             connection = self._take()
             try:
-                connection.send(message, timeout_s)
+                connection.send(header, timeout_s)
             except OSError as error:
                 connection.close()
                 if connection.is_fresh:
@@ -255,9 +263,9 @@ class _Connection:
             return False
         return False
 
-    def send(self, message: Message, timeout_s: float) -> None:
+    def send(self, header: bytes, timeout_s: float) -> None:
         self._socket.settimeout(timeout_s)
-        send(self._socket, message)
+        send(self._socket, header)
 
     def receive(self) -> tuple[Message, bytes, int | None]:
         return receive(self._socket, self._inbox)

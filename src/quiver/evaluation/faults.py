@@ -14,7 +14,7 @@ from quiver.errors import (
     ServiceFailed,
     UpdateRefused,
 )
-from quiver.evaluation.inspection import read_prologue, refuse_update
+from quiver.evaluation.inspection import is_update, read_prologue, update_refused
 from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
 
 _SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
@@ -45,8 +45,9 @@ def explain_syntax_error(
     which is up to a keyword's length behind the fault. So *parse* is asked once more for the same tokens with gaps
     between them that are wider than any keyword.
     """
+    if is_update(query):
+        return update_refused()
     try:
-        refuse_update(query)
         tokens = tokenize(query)
         seen = tokens if admitted is query else tokenize(admitted)
         starts, spaced = _spread(seen)
@@ -60,7 +61,7 @@ def explain_syntax_error(
         offset = _offset(spaced, int(place.group(1)), int(place.group(2)))
         at = sum(1 for start in starts if start <= offset) - 1 if offset < len(spaced) else len(tokens)
         return _describe(tokens, max(at, 0), place.group(3), query, base)
-    except (MalformedQuery, UpdateRefused) as plainer:
+    except MalformedQuery as plainer:
         return plainer
 
 

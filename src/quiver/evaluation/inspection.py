@@ -119,17 +119,12 @@ def admit(query: str, allowed: Collection[str], base: str | None = None) -> str:
     return _unambiguous(tokens, prologue, query)
 
 
-def refuse_update(query: str) -> None:
-    """Nothing, for a query.
-
-    Raises:
-        UpdateRefused: *query* is an update.
-    """
-    if is_update(query):
-        raise UpdateRefused(
-            "This endpoint answers queries; it takes no updates.",
-            hint="Writing is done on the server's command line: quiver build, add, replace or remove.",
-        )
+def update_refused() -> UpdateRefused:
+    """The error for an update, which says where writing is done."""
+    return UpdateRefused(
+        "This endpoint answers queries; it takes no updates.",
+        hint="Writing is done on the server's command line: quiver build, add, replace or remove.",
+    )
 
 
 def _endpoints(tokens: tuple[Token, ...], prologue: Prologue, text: str) -> tuple[str, ...]:

@@ -180,9 +180,9 @@ def receive(connection: socket.socket, inbox: Inbox) -> tuple[Message, bytes, in
     return decode(header), body, descriptor
 
 
-def send(connection: socket.socket, message: Message, body: bytes = b"", descriptor: int | None = None) -> None:
+def send(connection: socket.socket, header: bytes, body: bytes = b"", descriptor: int | None = None) -> None:
     """Write one frame to a blocking socket."""
-    data = frame(encode(message), body)
+    data = frame(header, body)
     sent = 0
     if descriptor is not None:
         sent = socket.send_fds(connection, [data], [descriptor])

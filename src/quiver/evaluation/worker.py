@@ -19,7 +19,7 @@ import pyoxigraph
 from quiver.errors import BadRequest, DamagedRelease, MalformedQuery, NotAcceptable, QuiverError
 from quiver.evaluation.faults import explain_failure, explain_syntax_error
 from quiver.evaluation.inspection import admit, read_prologue
-from quiver.evaluation.messages import Answered, Ask, Inbox, Limits, Ready, failure, receive, send
+from quiver.evaluation.messages import Answered, Ask, Inbox, Limits, Ready, encode, failure, receive, send
 from quiver.evaluation.results import GRAPH_FORMATS, RESULT_FORMATS, CappedTriples, RowCounter, Sink
 from quiver.evaluation.tokenizer import tokenize
 
@@ -110,7 +110,7 @@ def serve(connection: socket.socket, limits: Limits, warm: str | None) -> None:
         except DamagedRelease as error:
             _LOG.warning("%s", error)
     inbox = Inbox()
-    send(connection, Ready())
+    send(connection, encode(Ready()))
     while not worker.is_worn:
         try:
             message, _, _ = receive(connection, inbox)
@@ -122,9 +122,9 @@ def serve(connection: socket.socket, limits: Limits, warm: str | None) -> None:
         except QuiverError as error:
             if error.status == 500:
                 _LOG.error("query failed", exc_info=error)
-            send(connection, failure(error))
+            send(connection, encode(failure(error)))
             continue
-        send(connection, answered, body, file.fileno() if file else None)
+        send(connection, encode(answered), body, file.fileno() if file else None)
         if file is not None:
             file.close()
 
