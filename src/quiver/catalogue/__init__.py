@@ -11,6 +11,7 @@ from quiver.catalogue.answers import (
     materialise,
     read_materialised,
     result_path,
+    run,
     serialise,
     serialise_materialised,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "read_materialised",
     "read_query",
     "result_path",
+    "run",
     "serialise",
     "serialise_materialised",
 ]

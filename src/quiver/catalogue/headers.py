@@ -19,6 +19,8 @@ PARAMETER_TYPES: Final = ("iri", "string", "integer", "year")
 # "term" is a column whose cells are of several kinds: the objects of all of a node's properties, say.
 COLUMN_KINDS: Final = ("iri", "string", "integer", "year", "decimal", "boolean", "term")
 CHARTS: Final = ("", "bar")
+# What URLs use for paging cannot name a parameter.
+RESERVED: Final = ("limit", "offset", "page")
 USES: Final = re.compile(r"page:[a-z-]+|api|example|quality")
 
 _MARK: Final = "#+"
@@ -203,7 +205,7 @@ def _check(header: Header) -> tuple[Column, ...]:
 
 def _check_parameter(parameter: Parameter) -> None:
     key = f"param.{parameter.name}"
-    if not _NAME.fullmatch(parameter.name):
+    if not _NAME.fullmatch(parameter.name) or parameter.name in RESERVED:
         raise _HeaderError(f"{parameter.name!r} cannot name a parameter", key)
     if parameter.type not in PARAMETER_TYPES:
         raise _HeaderError(f"no parameter type {parameter.type!r}; there are {', '.join(PARAMETER_TYPES)}", key)
