@@ -12,6 +12,7 @@ from quiver.config import Settings
 from quiver.evaluation import Evaluator
 from quiver.releases import Library
 from quiver.web import responses
+from quiver.web.api import create_api
 from quiver.web.downloads import create_downloads
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.links import href, this_page
@@ -34,8 +35,6 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
 
     *evaluator* answers users' SPARQL; without it there is no `/sparql`.
     """
-    from quiver.web.api import create_api
-
     app = Flask("quiver.web", static_url_path="/static")
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": False, "lstrip_blocks": False}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from flask import request
-from markupsafe import Markup
 
+from quiver.namespaces import PREFIXES
 from quiver.web.graph import current_graph
 
+_VOCABULARY = PREFIXES["q"]
 _WEB = ("http://", "https://", "ftp://")
 # What a path of ours holds besides letters and digits, and what RFC 3986 allows raw in a path or fragment.
 _SAFE = "/-._~#:@!$&'()*+,;="
@@ -20,10 +21,12 @@ def to_root() -> str:
 
 
 def path_of(iri_or_path: str) -> str | None:
-    """The path, with its fragment, of an IRI of ours; a path stays as it is; None for IRIs of others."""
+    """The path, with its fragment, of an IRI of ours or of our vocabulary; a path stays; None for IRIs of others."""
     base = current_graph().base
     if iri_or_path.startswith(base):
         return iri_or_path[len(base) :]
+    if iri_or_path.startswith(_VOCABULARY):
+        return "ontology#" + iri_or_path[len(_VOCABULARY) :]
     return None if ":" in iri_or_path.partition("/")[0] else iri_or_path.lstrip("/")
 
 
@@ -54,9 +57,3 @@ def this_page(**changes: str | int | None) -> str:
         else:
             query[name] = str(value)
     return "?" + urlencode(query) if query else request.path.rpartition("/")[2] or "./"
-
-
-def external(iri: str) -> Markup:
-    """A web address as a link that shows the address without its scheme."""
-    shown = iri.partition("://")[2].rstrip("/")
-    return Markup('<a href="{0}" rel="nofollow noopener">{1}</a>').format(href(iri), shown)

@@ -27,7 +27,7 @@ _STATEMENTS: Final = PanelSpec("name/page-statements", "Stated and found", "none
 _SPELLINGS: Final = PanelSpec("name/spellings", "Spellings", "none")
 # Panels whose figures are lower bounds where a byline may be cut.
 _BOUNDED: Final = ("name/papers-by-year", "name/coauthors", "name/venues")
-_AT_LEAST: Final = "At least: bylines of some of these papers may be cut."
+_AT_LEAST: Final = "At least: some bylines may be cut."
 
 
 @dataclass(frozen=True, slots=True)

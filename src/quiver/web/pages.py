@@ -13,6 +13,7 @@ from quiver.config import Settings
 from quiver.errors import InvalidParameter
 from quiver.identifiers import Minter
 from quiver.names import name_key
+from quiver.namespaces import PREFIXES
 from quiver.search import KINDS, SearchAnswer, SearchHit, Snippet
 from quiver.web.bylines import Byline, read_bylines
 from quiver.web.graph import Graph, current_graph
@@ -33,12 +34,26 @@ STATISTICS: Final = (
     PanelSpec("release/most-frequent-names", "Most frequent names", "tally", note="Names, not people.", limit=60),
 )
 QUALITY: Final = (
-    PanelSpec("quality/stated-counts-differ", "Stated counts that do not add up", limit=50),
-    PanelSpec("quality/bylines-abridged", "Bylines known to be cut", limit=50),
-    PanelSpec("quality/repeated-name-on-byline", "One name twice on a byline", limit=50),
-    PanelSpec("quality/numbered-names", "Names that carry a number", limit=50),
-    PanelSpec("quality/papers-without-year", "Papers without a year", limit=50),
-    PanelSpec("quality/papers-without-authors", "Papers without authors", limit=50),
+    PanelSpec(
+        "quality/stated-counts-differ",
+        "Stated counts that do not add up",
+        empty="No page of a source states another number of papers than it lists.",
+        limit=50,
+    ),
+    PanelSpec(
+        "quality/bylines-abridged",
+        "Bylines known to be cut",
+        empty="No page lists a paper for a name that its byline lacks.",
+        limit=50,
+    ),
+    PanelSpec(
+        "quality/repeated-name-on-byline", "One name twice on a byline", empty="No byline repeats a name.", limit=50
+    ),
+    PanelSpec(
+        "quality/numbered-names", "Names that carry a number", empty="No stated name ends in a number.", limit=50
+    ),
+    PanelSpec("quality/papers-without-year", "Papers without a year", empty="Every paper has a year.", limit=50),
+    PanelSpec("quality/papers-without-authors", "Papers without authors", empty="Every paper has an author.", limit=50),
 )
 _KIND_WORDS: Final = {"paper": "Papers", "name": "Names", "venue": "Venues"}
 _SORT_WORDS: Final = {
@@ -49,13 +64,13 @@ _SORT_WORDS: Final = {
 }
 _YEARS_SHOWN: Final = 15
 # One query that shows what the graph is for: names that share most papers with a name.
-FIRST_QUERY: Final = """PREFIX q: <https://w3id.org/quiver/ontology#>
-PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+FIRST_QUERY: Final = f"""PREFIX q: <{PREFIXES["q"]}>
+PREFIX rdfs: <{PREFIXES["rdfs"]}>
 
-SELECT ?name (COUNT(DISTINCT ?paper) AS ?papers) WHERE {
+SELECT ?name (COUNT(DISTINCT ?paper) AS ?papers) WHERE {{
   ?paper a q:Paper ; q:hasSignature/q:inNameCluster ?cluster .
   ?cluster rdfs:label ?name .
-}
+}}
 GROUP BY ?cluster ?name
 ORDER BY DESC(?papers) ?name
 LIMIT 10"""

@@ -18,11 +18,15 @@ from quiver.web.graph import Graph
 from quiver.web.links import href, path_of, this_page
 from quiver.web.papers import PaperEntry, read_entries
 
-View = Literal["table", "tally", "chart", "papers", "years", "none"]
+# "bars" is a chart above the tally that it draws, "chart" one above a table that opens.
+View = Literal["table", "tally", "chart", "bars", "papers", "years", "none"]
 Row = Mapping[str, Cell | None]
 
 # A column and the column that says how it reads are shown as one linked cell.
 _TITLE: Final = "title"
+# Columns whose names say less than they should to a reader.
+_HEADINGS: Final = {"cluster": "name", "row": "author row", "bare": "without the number"}
+_UNGROUPED: Final = ("year", "ordinal")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")
 
@@ -196,12 +200,16 @@ def _set(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
     """Fill in what the panel's view needs."""
     if panel.view in ("papers", "years"):
         panel.papers = read_entries(graph, [text_of(row, "paper") for row in panel.rows])
-    elif panel.view == "tally":
+    elif panel.view in ("tally", "bars"):
         _set_tally(graph, panel, columns)
+        if panel.view == "bars" and len(panel.rows) > 1:
+            _set_chart(panel, columns)
     elif panel.view in ("table", "chart"):
         _set_table(graph, panel, columns)
-        if panel.view == "chart" and panel.rows:
+        if panel.view == "chart" and len(panel.rows) > 1:
             _set_chart(panel, columns)
+        elif panel.view == "chart":
+            panel.view = "table"  # one bar says nothing that its figure does not
 
 
 def _parameters(graph: Graph, query: NamedQuery, subject: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -236,7 +244,7 @@ def _figure(columns: Sequence[Column]) -> str:
 def _set_table(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
     hidden = {_label_column(column.name, columns) for column in columns if column.kind == "iri"}
     shown = [column for column in columns if column.name not in hidden]
-    panel.columns = [ColumnHead(column.name.replace("_", " "), column.kind in _FIGURES) for column in shown]
+    panel.columns = [ColumnHead(_heading(column.name), column.kind in _FIGURES) for column in shown]
     unlabelled = {
         cell.value
         for row in panel.rows
@@ -245,16 +253,20 @@ def _set_table(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
     }
     labels = graph.labels(unlabelled)
     panel.cells = [
-        [_linked(row.get(column.name), text_of(row, _label_column(column.name, columns)), labels) for column in shown]
+        [_linked(row.get(one.name), one, text_of(row, _label_column(one.name, columns)), labels) for one in shown]
         for row in panel.rows
     ]
 
 
-def _linked(cell: Cell | None, label: str, labels: Mapping[str, str]) -> LinkedText | None:
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name.replace("_", " "))
+
+
+def _linked(cell: Cell | None, column: Column, label: str, labels: Mapping[str, str]) -> LinkedText | None:
     if cell is None:
         return None
     if cell.kind != "iri":
-        grouped = cell.datatype.endswith("#integer") and cell.value.isdigit() and len(cell.value) > 4
+        grouped = column.kind == "integer" and column.name not in _UNGROUPED and cell.value.isdigit()
         return LinkedText(f"{int(cell.value):,}" if grouped else _BOOLEANS.get(cell.value, cell.value))
     text = label or labels.get(cell.value, "") or curie(cell.value) or cell.value
     return LinkedText(text, href(cell.value), path_of(cell.value) is None)
@@ -274,7 +286,8 @@ def _set_tally(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
 
 
 def _set_chart(panel: Panel, columns: Sequence[Column]) -> None:
-    label, figure = columns[0].name, _figure(columns[1:])
+    label = next(column.name for column in columns if column.kind != "iri" and not column.name.endswith("_label"))
+    figure = _figure([column for column in columns if column.name != label])
     points = [(text_of(row, label), number_of(row, figure) or 0) for row in panel.rows]
     if all(text.isdigit() for text, _ in points):
         points = [(str(year), count) for year, count in fill_years([(int(text), count) for text, count in points])]

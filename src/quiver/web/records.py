@@ -50,8 +50,7 @@ PAGES: Final[dict[str, PageSpec]] = {
         lede="Papers whose source states this venue, grouped by the venue's exact name without regard to letter case.",
         facts=(("Papers", "q:paperCount"),),
         panels=(
-            PanelSpec("venue/papers-by-year", "Papers by year", "chart", "No paper of this venue states a year."),
-            PanelSpec("venue/editions", "Editions", "tally", "No paper of this venue states a year.", limit=200),
+            PanelSpec("venue/editions", "Editions", "bars", "No paper of this venue states a year.", limit=200),
             PanelSpec(
                 "venue/top-names",
                 "Most frequent names",
@@ -60,7 +59,8 @@ PAGES: Final[dict[str, PageSpec]] = {
                 limit=30,
                 on_demand_above=3000,
             ),
-            PanelSpec("venue/papers", "Papers", "years", _PAPERS_EMPTY, paged=True),
+            # Past some thousand papers the editions are the way to them, and sorting all of them takes its time.
+            PanelSpec("venue/papers", "Papers", "years", _PAPERS_EMPTY, paged=True, on_demand_above=3000),
         ),
     ),
     "VenueEdition": PageSpec(
@@ -141,7 +141,8 @@ def render_record(
 
 def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts, page: int) -> Panel:
     papers = facts.number("q:paperCount") or 0
-    if 0 < spec.on_demand_above < papers and request.args.get("open") != spec.query.replace("/", "-"):
+    asked_for = request.args.get("open") == spec.query.replace("/", "-") or (spec.paged and page > 1)
+    if 0 < spec.on_demand_above < papers and not asked_for:
         return panels.closed(graph, spec, iri)
     return panels.open(graph, spec, iri, page if spec.paged else 1)
 
