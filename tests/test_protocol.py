@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import socket
@@ -443,6 +444,8 @@ def test_a_browser_gets_a_form(client: FlaskClient) -> None:
     assert page.mimetype == "text/html"
     assert '<textarea id="query" name="query"' in page.text
     assert '<label for="query">' in page.text
+    example = html.unescape(page.text.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    assert get(client, example).status_code == 200
 
 
 def test_a_link_to_a_query_opens_the_form_with_it(client: FlaskClient) -> None:

@@ -17,6 +17,7 @@ from quiver.errors import BadRequest, NotAcceptable, UnknownFormat, UnsupportedM
 from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest, update_refused
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.manifest import Manifest
+from quiver.namespaces import PREFIXES
 from quiver.negotiation import (
     GRAPHS,
     HTML,
@@ -44,6 +45,18 @@ OFFERED: Final[Mapping[Kind, Sequence[Format]]] = {"solutions": SOLUTIONS, "bool
 _DESCRIPTIONS: Final = (TURTLE, NTRIPLES, JSONLD, RDFXML, HTML)
 # format=json and format=xml say what they say for a graph too.
 _GRAPH_TWINS: Final = {JSON: JSONLD, XML: RDFXML}
+# What the form begins with.
+_EXAMPLE: Final = f"""\
+PREFIX q: <{PREFIXES["q"]}>
+PREFIX skos: <{PREFIXES["skos"]}>
+
+# The names with the most papers. A name is a name: it may be several people's.
+SELECT ?cluster ?name ?papers WHERE {{
+  ?cluster a q:NameCluster ; skos:prefLabel ?name ; q:paperCount ?papers .
+}}
+ORDER BY DESC(?papers) ?cluster
+LIMIT 20
+"""
 _PARAMETERS: Final = ("query", "default-graph-uri", "named-graph-uri", "format", "timeout")
 
 
@@ -173,7 +186,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
 
     def _describe(release: ServedRelease, chosen: Format | None) -> Response:
         if chosen is HTML:
-            return _page("")
+            return _page(_EXAMPLE)
         if chosen is None:
             names = ", ".join(form.media_type for form in _DESCRIPTIONS)
             raise NotAcceptable("The description of the service has no accepted format.", hint=f"There is {names}.")
