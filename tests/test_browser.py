@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.browsing import HOSTILE, make_app
@@ -69,8 +69,12 @@ class Watched:
         host = urlsplit(address).netloc
         self.page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
         self.page.on("pageerror", lambda error: self._note(True, str(error)))
-        self.page.on("dialog", lambda dialog: (self._note(True, f"dialog {dialog.message}"), dialog.dismiss()))
+        self.page.on("dialog", self._dismiss)
         self.page.on("request", lambda request: self._note(urlsplit(request.url).netloc != host, request.url))
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self._note(True, f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def _note(self, wrong: bool, what: str) -> None:
         if wrong:

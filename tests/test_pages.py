@@ -147,6 +147,7 @@ def test_the_listed_paper_without_the_name_is_there_with_its_evidence(client: Fl
     page = read(client.get(NAME))
     place = page.words.index("Beyond the 80/20 Rule")
     assert "listed under this name by a source" in page.words[place : place + 400]
+    assert page.words.count("listed under this name by a source") == 1
 
 
 def test_a_homonym_number_is_a_mark_and_no_part_of_the_name(client: FlaskClient) -> None:

@@ -48,7 +48,6 @@ PAGES: Final[dict[str, PageSpec]] = {
     "VenueSeries": PageSpec(
         "Venue",
         lede="Papers whose source states this venue, grouped by the venue's exact name without regard to letter case.",
-        facts=(("Papers", "q:paperCount"),),
         panels=(
             PanelSpec("venue/editions", "Editions", "bars", "No paper of this venue states a year.", limit=200),
             PanelSpec(
@@ -66,7 +65,6 @@ PAGES: Final[dict[str, PageSpec]] = {
     "VenueEdition": PageSpec(
         "Venue edition",
         lede="Papers whose source states this venue and this year.",
-        facts=(("Series", "q:ofSeries"), ("Edition", "q:editionKey"), ("Papers", "q:paperCount")),
         panels=(PanelSpec("edition/papers", "Papers", "papers", _PAPERS_EMPTY, paged=True),),
     ),
     "Source": PageSpec(
@@ -133,10 +131,18 @@ def render_record(
         "iri": iri,
         "label": facts.one("rdfs:label") or iri,
         "formats": formats,
+        "marks": _marks(graph, facts),
         "facts": _facts(graph, facts, spec.facts),
         "panels": [_open(graph, panels, row, iri, facts, page) for row in spec.panels],
     }
     return render_template(spec.template, **(context | dict(more)))
+
+
+def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:
+    """What stands in the margin beside the heading: the series of an edition, and how many papers there are."""
+    marks = [LinkedText(label, href(series)) for series, label in graph.labels(facts.all("q:ofSeries")).items()]
+    count = facts.number("q:paperCount")
+    return marks + ([LinkedText(f"{count:,} paper" + ("" if count == 1 else "s"))] if count is not None else [])
 
 
 def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts, page: int) -> Panel:
