@@ -328,3 +328,14 @@ def test_machines_find_their_way(client: FlaskClient) -> None:
     assert "searchTerms" in client.get("/opensearch.xml").get_data(as_text=True)
     void = client.get("/.well-known/void")
     assert (rdflib.URIRef(f"{BASE}.well-known/void#dataset"), rdflib.RDF.type, rdflib.VOID.Dataset) in parse(void)
+
+
+def test_the_style_sheet_is_kept_for_good_under_an_address_that_names_its_content(client: FlaskClient) -> None:
+    page = client.get("/").get_data(as_text=True)
+    address = page.split('rel="stylesheet" href="')[1].split('"')[0]
+    with client.get(urljoin("/", address), headers={"Accept-Encoding": "gzip"}) as packed:
+        assert "immutable" in packed.headers["Cache-Control"]
+        text = gzip.decompress(packed.get_data())
+    with client.get(urljoin("/", address)) as plain:
+        assert plain.get_data() == text
+        assert plain.headers["ETag"] != packed.headers["ETag"]

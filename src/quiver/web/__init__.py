@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from flask import Flask, g, request
@@ -43,6 +44,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     catalogue = load_catalogue()
     panels = Panels(catalogue, settings)
     metrics = Metrics()
+    style = hashlib.sha256(Path(app.static_folder or "", "quiver.css").read_bytes()).hexdigest()[:12]
 
     def begin() -> None:
         if request.endpoint not in _WITHOUT_RELEASE:
@@ -69,6 +71,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
             "site_title": settings.text("title"),
             "licence": settings.text("licence"),
             "software": __version__,
+            "style": style,
             "release_id": graph.id if graph is not None else "",
         }
 

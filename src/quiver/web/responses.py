@@ -95,6 +95,8 @@ def register(app: Flask, settings: Settings) -> None:
                 "Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"
             )
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if request.endpoint == "static" and response.status_code == 200:
+            _prepare_static(response)
         compressed = _compress(response)
         if response.status_code == 200 and g.get("tagged"):
             _tag(response, tagger, "gzip" if compressed else "identity")
@@ -108,6 +110,17 @@ def _vary(response: Response) -> None:
     response.vary.add("Accept-Encoding")
     if g.get("negotiated") or response.status_code >= 300:
         response.vary.add("Accept")
+
+
+def _prepare_static(response: Response) -> None:
+    """Have a static file compressed like any text, and kept for good where its address names its content."""
+    if (response.mimetype or "").startswith(_COMPRESSED) and accepts_gzip(request.headers.get("Accept-Encoding")):
+        response.direct_passthrough = False
+        response.set_data(response.get_data())
+        etag, _ = response.get_etag()
+        response.set_etag(f"{etag}-gzip")
+    if "v" in request.args:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
 
 
 def _compress(response: Response) -> bool:
