@@ -16,6 +16,7 @@ ORDER = (
     "errors",
     "config",
     "telemetry",
+    "processes",
     "namespaces",
     "identifiers",
     "names",

@@ -36,6 +36,8 @@ _RESULT_FORMATS: Final = (
     "SPARQL_Results_TSV",
     "Turtle",
     "N-Triples",
+    "N-Quads",
+    "TriG",
     "RDF_XML",
     "JSON-LD",
 )

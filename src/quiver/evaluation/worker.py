@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
@@ -22,9 +21,9 @@ from quiver.evaluation.inspection import admit, read_prologue
 from quiver.evaluation.messages import Answered, Ask, Inbox, Limits, Ready, encode, failure, receive, send
 from quiver.evaluation.results import GRAPH_FORMATS, RESULT_FORMATS, CappedTriples, RowCounter, Sink
 from quiver.evaluation.tokenizer import tokenize
+from quiver.processes import die_with_parent
 
 _LOG = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG: Final = 1
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -131,7 +130,7 @@ def serve(connection: socket.socket, limits: Limits, warm: str | None) -> None:
 
 def run_forked(connection: socket.socket, stderr: int, limits: Limits, warm: str | None, parent: int) -> int:
     """The exit code of a freshly forked worker; cuts it loose from what the broker has open first."""
-    die_with_parent(signal.SIGKILL, parent)
+    die_with_parent(parent)
     gc.freeze()  # what the broker left must not be finalised here: its descriptors have other owners now
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -147,14 +146,6 @@ def run_forked(connection: socket.socket, stderr: int, limits: Limits, warm: str
     _volunteer_for_out_of_memory()
     serve(connection, limits, warm)
     return 0
-
-
-def die_with_parent(number: signal.Signals, parent: int) -> None:
-    """Have the kernel send *number* when the parent ends; where it cannot, a closed connection ends the worker."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 def _query(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, TypeVar
+
+from quiver.processes import die_with_parent
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
@@ -24,19 +23,7 @@ Progress = Callable[[str, int, int], None]
 _SMALL_BYTES = 2_000_000
 
 
-_PR_SET_PDEATHSIG = 1
 _LOOK_EVERY_S = 0.2
-
-
-def die_with_parent(parent: int) -> None:
-    """Have this process killed when the process *parent*, which started it, ends, however it ends (Linux only).
-
-    A worker that outlives a killed build would go on writing into a folder that the next build removes.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 class _Counter(Protocol):

@@ -15,6 +15,7 @@ from granian.log import LogLevels
 
 from quiver.config import SETTINGS, Settings, load_settings
 from quiver.evaluation import BrokerHandle, connect, start_broker
+from quiver.processes import die_with_parent
 from quiver.telemetry import logger, start_logging
 from quiver.web import create_app
 
@@ -22,12 +23,14 @@ _LOG = logger("quiver.web")
 # How the web processes, which begin as fresh interpreters, learn what they serve.
 _LIBRARY: Final = "QUIVER_SERVED_LIBRARY"
 _BROKER: Final = "QUIVER_SERVED_BROKER"
+_SERVER: Final = "QUIVER_SERVED_BY"
 _BROKER_CHECK_S: Final = 1.0
 _SHUTDOWN_S: Final = 10
 
 
 def load_app() -> Flask:
     """The application of one web process, from what `run_server` put into the environment."""
+    die_with_parent(int(os.environ[_SERVER]))
     settings = load_settings()
     start_logging(settings.text("log_level"))
     evaluator = connect(os.environ[_BROKER], settings)
@@ -43,6 +46,7 @@ def run_server(library: Path, settings: Settings) -> None:
     for setting in SETTINGS:
         os.environ[setting.variable] = str(settings[setting.name])
     os.environ[_LIBRARY] = str(library.resolve())
+    os.environ[_SERVER] = str(os.getpid())
     # A forked process would inherit the engine without the threads that it needs.
     multiprocessing.set_start_method("spawn", force=True)
     with start_broker(settings) as broker:

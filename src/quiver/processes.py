@@ -1,0 +1,23 @@
+"""Processes that end with the one that started them, however that ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send *number* to this process when its parent ends, whose process id is *parent* (Linux only).
+
+    Source: prctl(2), PR_SET_PDEATHSIG. "Parent" means the thread that started this process.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        # The parent may have ended before the kernel knew what to do then.
+        if os.getppid() != parent:
+            os._exit(1)
