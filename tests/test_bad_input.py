@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from pathlib import Path
 
 import pyoxigraph
 import pytest
@@ -23,7 +22,12 @@ GOOD: list[dict[str, object]] = [
     {"key": "html", "title": HOSTILE, "authors": [HOSTILE], "venue": HOSTILE, "abstract": HOSTILE},
     {"key": "nul", "title": "nul\u0000 bell\u0007 esc\u001b[31m del\u007f tab\t line\nfeed", "authors": ["A\u0000B"]},
     {"key": "rtl", "title": RIGHT_TO_LEFT, "authors": ["דוד כהן", "محمد علي"]},
-    {"key": "iri with spaces <> %41 /../..", "title": "Odd key", "url": "http://exa mple.org/a b", "pdf": "http://[::1"},
+    {
+        "key": "iri with spaces <> %41 /../..",
+        "title": "Odd key",
+        "url": "http://exa mple.org/a b",
+        "pdf": "http://[::1",
+    },
     {"key": "year", "title": "No year", "year": "MMXX"},
     {"key": "empty names", "title": "Empty names", "authors": ["", "  ", "\u200b"]},
     {"key": "\u0000", "title": "Key of one control character"},
@@ -60,7 +64,7 @@ def ask(report: BuildReport, query: str) -> set[str]:
     prologue = sparql_prologue() + f"BASE <{report.release.base}> "
     solutions = report.release.open_store().query(prologue + query)
     assert isinstance(solutions, pyoxigraph.QuerySolutions)
-    return {solution[0].value for solution in solutions}  # type: ignore[union-attr]
+    return {solution[0].value for solution in solutions}
 
 
 def test_every_fault_is_named_with_file_line_and_reason(report: BuildReport) -> None:

@@ -77,7 +77,7 @@ def test_build_says_what_became_of_every_record(tmp_path: Path) -> None:
 def test_failures_exit_with_one_and_usage_with_two(tmp_path: Path, library: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{}\n")
-    for arguments in (
+    failing: list[tuple[object, ...]] = [
         ("build", tmp_path / "x", bad),
         ("build", tmp_path / "x", bad, "--format", "bibtex"),
         ("build", tmp_path / "x", bad, "--base", "nonsense"),
@@ -89,12 +89,19 @@ def test_failures_exit_with_one_and_usage_with_two(tmp_path: Path, library: Path
         ("query", library, "INSERT DATA { <a:a> <a:a> <a:a> }"),
         ("releases", library, "--rollback", "nothing"),
         ("convert", bad),
-    ):
+    ]
+    for arguments in failing:
         result = quiver(*arguments)
         assert result.exit_code == 1, (arguments, result.output)
         assert "Error: " in result.stderr or "Not taken: " in result.stderr, (arguments, result.stderr)
         assert "Traceback" not in result.output
-    for arguments in (("build",), ("build", tmp_path / "x", tmp_path / "none"), ("nothing",), ("query", library)):
+    misused: list[tuple[object, ...]] = [
+        ("build",),
+        ("build", library, tmp_path / "none"),
+        ("nothing",),
+        ("query", library),
+    ]
+    for arguments in misused:
         assert quiver(*arguments).exit_code == 2
 
 

@@ -52,7 +52,7 @@ def one(release: Release, query: str) -> list[tuple[str, ...]]:
     )
     solutions = release.open_store().query(prologue + query)
     assert isinstance(solutions, pyoxigraph.QuerySolutions)
-    return sorted(tuple("" if value is None else value.value for value in solution) for solution in solutions)  # type: ignore[union-attr]
+    return sorted(tuple("" if value is None else value.value for value in solution) for solution in solutions)
 
 
 def many(folder: Path, count: int = 300) -> list[Path]:
