@@ -55,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> BuildReport:
     (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)
     (folder / "page.html").write_text("<!doctype html><p>hello")
     rows = random.Random(5)
-    many = b"".join(b'{"key": "t%d", "title": "T %d"}\n' % (n, rows.getrandbits(60)) for n in range(60_000))
+    many = b"".join(b'{"key": "t%d", "title": "T %d"}\n' % (n, rows.getrandbits(60)) for n in range(20_000))
     (folder / "cut.jsonl.gz").write_bytes(gzip.compress(many)[:-1000])
     return build(folder / "library", sorted(folder.glob("*.*")), source="bad", settings=Settings(jobs=1))
 
@@ -88,7 +88,7 @@ def test_the_rest_is_read_and_the_sum_is_right(report: BuildReport) -> None:
     assert counts.read == counts.accepted + counts.duplicate + counts.rejected
     stored = ask(report, "SELECT ?k { ?p a q:Paper ; q:sourceKey ?k }")
     assert {record["key"] for record in GOOD if "key" in record and record["key"] != "\u0000"} < stored
-    assert len([key for key in stored if key.startswith("t")]) > 10_000
+    assert len([key for key in stored if key.startswith("t")]) > 5_000
     assert verify(report.release).sound
 
 

@@ -74,5 +74,10 @@ def test_the_bare_cluster_of_a_number_exists_without_papers() -> None:
     assert preferred_spelling(tally.names["bo wu"].spellings) == "Bo Wu"
 
 
+def test_a_name_with_two_numbers_has_a_chain_of_bare_clusters() -> None:
+    tally = tally_of([("s", [("Team 2023 2024", "")], [], "")])
+    assert set(tally.names) == {"team 2023 2024", "team 2023", "team"}
+
+
 def test_shares_do_not_depend_on_the_process() -> None:
     assert [share_of(key, 7) for key in ("ann lee", "bo wu", "李伟", "")] == [2, 0, 3, 0]

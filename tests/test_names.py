@@ -64,6 +64,11 @@ def test_a_homonym_number_is_a_space_and_four_digits_at_the_end(name: str, bare:
     assert display_name(name) == bare
 
 
+def test_no_number_is_left_in_a_display_name() -> None:
+    assert split_homonym("Team 2023 2024") == ("Team 2023", "2024")
+    assert display_name("Team 2023 2024") == "Team"
+
+
 @given(st.text())
 def test_a_key_is_stable(name: str) -> None:
     key = name_key(name)

@@ -63,4 +63,5 @@ def display_name(name: str) -> str:
     >>> display_name("Hao Dong 0003")
     'Hao Dong'
     """
-    return split_homonym(name)[0]
+    bare, number = split_homonym(name)
+    return bare if number is None else display_name(bare)

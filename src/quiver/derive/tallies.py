@@ -106,10 +106,13 @@ class Tally(msgspec.Struct):
 
     def with_bare_names(self) -> Tally:
         """This tally and the bare cluster of every numbered one, which may have no paper of its own."""
-        for key, name in list(self.names.items()):
+        pending = list(self.names)
+        for key in pending:
             bare, number = split_homonym(key)
             if number is not None:
-                for spelling in name.spellings:
+                if bare not in self.names:
+                    pending.append(bare)
+                for spelling in self.names[key].spellings:
                     _add(self._name(bare).spellings, split_homonym(spelling)[0], 0)
         return self
 
