@@ -26,6 +26,7 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PAGE: Final = re.compile(r"^([ \t]*)LIMIT\s+\d+\s+OFFSET\s+\d+[ \t]*#[ \t]*page[ \t]*$", re.MULTILINE)
+_INDENT: Final = re.compile(r"\n[ \t]*")
 _FORMS: Final = ("SELECT", "CONSTRUCT", "ASK", "DESCRIBE")
 
 
@@ -70,7 +71,9 @@ def with_values(text: str, values: Mapping[str, NamedNode | Literal]) -> str:
             continue
         variables = " ".join(f"?{name}" for name in names)
         row = " ".join(str(values[name]) for name in names)
-        pieces += (text[end : block.start], f"\n  VALUES ({variables}) {{ ({row}) }}")
+        # Like the line after it, or in the same line where the block is.
+        indent = _INDENT.match(text, block.start)
+        pieces += (text[end : block.start], indent[0] if indent else " ", f"VALUES ({variables}) {{ ({row}) }}")
         end = block.start
     return "".join(pieces) + text[end:]
 

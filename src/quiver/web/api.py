@@ -17,12 +17,12 @@ from quiver.web.graph import Graph
 from quiver.web.links import href
 from quiver.web.openapi import openapi_document
 from quiver.web.panels import Panel, Panels, PanelSpec
+from quiver.web.resources import wanted_page
 from quiver.web.responses import not_modified
 
 GRAPHS: Final = (TURTLE, NTRIPLES, RDFXML, JSONLD)
 _JSON: Final = "application/json"
 _PAGING: Final = ("limit", "offset")
-_PAGE: Final = "page"
 
 
 def formats_of(query: NamedQuery) -> tuple[Format, ...]:
@@ -70,8 +70,9 @@ def create_api(get_release: Callable[[], Graph], catalogue: Catalogue, settings:
         g.tagged = True
         graph = get_release()
         if chosen is HTML:
-            values = _values(query, (_PAGE,))
-            return not_modified(HTML.media_type) or _query_page(graph, panels, query, values)
+            values = _values(query, ("page", "limit") if query.paging else ())
+            limit = _paging(query, most).get("limit", 0)
+            return not_modified(HTML.media_type) or _query_page(graph, panels, query, values, limit)
         values = _values(query, _PAGING if query.paging else ())
         bound = query.bind(values, graph.base, **_paging(query, most))
         return not_modified(chosen.media_type) or _data(graph, query, bound, chosen)
@@ -147,7 +148,7 @@ def _data(graph: Graph, query: NamedQuery, bound: BoundQuery, chosen: Format) ->
     return response
 
 
-def _query_page(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str, str]) -> Response:
+def _query_page(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str, str], limit: int) -> Response:
     missing = [parameter.name for parameter in query.parameters if parameter.required and parameter.name not in values]
     text = query.bind({**query.examples, **values}, graph.base).text
     return Response(
@@ -160,22 +161,22 @@ def _query_page(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping
             area_label=AREAS.get(query.area, query.area),
             text=text,
             editor_text=f"# {query.title}\n{text}",
-            panel=None if missing else _panel(graph, panels, query, values),
+            panel=None if missing else _panel(graph, panels, query, values, limit),
             data_formats=[one for one in formats_of(query) if one is not HTML],
         )
     )
 
 
-def _panel(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str, str]) -> Panel:
-    page = _count(_PAGE, request.args.get(_PAGE) or "1")
+def _panel(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str, str], limit: int) -> Panel:
     spec = PanelSpec(
         query.name,
         "Answer",
         "chart" if query.chart else "table",
         empty="The answer has no rows.",
+        limit=limit,
         paged=query.paging,
     )
-    return panels.open(graph, spec, "", max(page, 1), **values)
+    return panels.open(graph, spec, "", wanted_page(), **values)
 
 
 def _index_page(catalogue: Catalogue) -> Response:

@@ -156,7 +156,7 @@ def _paging(most: int) -> tuple[Json, Json]:
         {
             "name": "offset",
             "in": "query",
-            "description": "Rows to leave out.",
+            "description": "Rows to leave out; without limit= as many follow as limit= may ask for.",
             "schema": {"type": "integer", "minimum": 0, "default": 0},
         },
     )
