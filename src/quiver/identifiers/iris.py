@@ -36,7 +36,7 @@ EXTENSIONS: tuple[str, ...] = (
     ".nq",
 )
 
-_PLAIN = re.compile(r"[A-Za-z0-9.-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9. -]*")
 _ESCAPES = re.compile(r"(?:~[0-9A-F]{2})+")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|\\^`\x7f]+')
@@ -52,6 +52,8 @@ def _escape(text: str) -> str:
 
 def _guard(segment: str) -> str:
     """*segment* with the last dot before one of our extensions, or in a dot segment, escaped."""
+    if "." not in segment:
+        return segment
     if segment in (".", ".."):
         return segment.replace(".", "~2E")
     for extension in EXTENSIONS:
@@ -63,7 +65,7 @@ def _guard(segment: str) -> str:
 
 def _encode(text: str) -> str:
     if _PLAIN.fullmatch(text):
-        return text
+        return text.replace(" ", "_")
     return "".join(
         "_" if character == " " else character if _stands(character) else _escape(character) for character in text
     )

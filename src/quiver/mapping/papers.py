@@ -17,7 +17,7 @@ from quiver.identifiers import (
     parse_issn,
     parse_orcid,
 )
-from quiver.mapping.terms import Block
+from quiver.mapping.terms import Block, integer_literal, literal, named, predicate
 from quiver.markup import find_links, plain_text
 from quiver.names import display_name, exact_name, name_key
 from quiver.records import Author, Record
@@ -49,6 +49,14 @@ IDENTIFIER_TERMS: Final[dict[str, tuple[str, Callable[[str], str]]]] = {
 }
 
 NO_NAME: Final = "(no name)"
+_TYPE: Final = predicate("rdf:type")
+_SIGNATURE: Final = named("q:AuthorSignature")
+_LABEL: Final = predicate("rdfs:label")
+_ORDINAL: Final = predicate("q:ordinal")
+_STATED_NAME: Final = predicate("q:statedName")
+_DISPLAY_NAME: Final = predicate("q:displayName")
+_IN_CLUSTER: Final = predicate("q:inNameCluster")
+_AUTHOR_ROW: Final = predicate("q:authorRow")
 _ACL_ID = re.compile(r"[A-Z][0-9]{2}-[0-9]{4,5}|[0-9]{4}\.[A-Za-z0-9_]+-[A-Za-z0-9_]+\.[0-9]+")
 _ACL_SITE: Final = "https://aclanthology.org/"
 _WEB = ("http://", "https://", "ftp://")
@@ -219,14 +227,22 @@ def _map_byline(
         if name:
             block.text("dc:creator", name)
     for ordinal, (author, signature, name) in enumerate(zip(record.authors, signatures, displayed, strict=True), 1):
+        # Half of all statements are these: written together, without a call for each.
+        subject = f"<{iri}#a{ordinal}>"
+        stated = literal(author.name)
+        shown = stated if name == author.name else literal(name)
         block.about(f"{iri}#a{ordinal}")
-        block.named("rdf:type", "q:AuthorSignature")
-        block.text("rdfs:label", name or NO_NAME)
-        block.integer("q:ordinal", ordinal)
-        block.text("q:statedName", author.name)
-        block.text("q:displayName", name)
-        block.iri("q:inNameCluster", minter.name_cluster(signature.cluster))
-        block.iri("q:authorRow", minter.author_row(source, signature.row))
+        block.add(
+            (
+                f"{subject}{_TYPE}{_SIGNATURE} .\n",
+                f"{subject}{_LABEL}{shown if name else literal(NO_NAME)} .\n",
+                f"{subject}{_ORDINAL}{integer_literal(ordinal)} .\n",
+                f"{subject}{_STATED_NAME}{stated} .\n",
+                f"{subject}{_DISPLAY_NAME}{shown} .\n",
+                f"{subject}{_IN_CLUSTER}<{minter.name_cluster(signature.cluster)}> .\n",
+                f"{subject}{_AUTHOR_ROW}<{minter.author_row(source, signature.row)}> .\n",
+            )
+        )
         _map_author_details(block, author)
     return signatures
 

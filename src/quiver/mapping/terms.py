@@ -7,6 +7,7 @@ does it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from quiver.namespaces import PREFIXES, term
@@ -31,6 +32,11 @@ def literal(text: str) -> str:
     return f'"{text}"'
 
 
+def integer_literal(value: int) -> str:
+    """*value* as an xsd:integer literal."""
+    return f'"{value}{_INTEGER}'
+
+
 @lru_cache(maxsize=1000)
 def predicate(curie: str) -> str:
     """The IRI of *curie* between angle brackets and spaces, ready to stand between subject and object."""
@@ -52,6 +58,10 @@ class Block:
         self._lines: list[str] = []
         self._subject = f"<{subject}>"
 
+    def add(self, lines: Iterable[str]) -> None:
+        """Add statements that are written already, each ended by a newline."""
+        self._lines.extend(lines)
+
     def about(self, subject: str) -> None:
         """Turn to another subject of the same document."""
         self._subject = f"<{subject}>"
@@ -71,7 +81,7 @@ class Block:
             self.text(curie, value)
 
     def integer(self, curie: str, value: int) -> None:
-        self._lines.append(f'{self._subject}{predicate(curie)}"{value}{_INTEGER} .\n')
+        self._lines.append(f"{self._subject}{predicate(curie)}{integer_literal(value)} .\n")
 
     def year(self, curie: str, value: int) -> None:
         self._lines.append(f'{self._subject}{predicate(curie)}"{value:04d}{_YEAR} .\n')

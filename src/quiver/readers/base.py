@@ -14,7 +14,8 @@ class Reader:
     """One row of the table of formats.
 
     `recognises` is asked with the first bytes of the content; `read` is given the stream and the longest record in
-    bytes; `source` is the slug of the source that this format always comes from, or empty.
+    bytes; `splits` says that each line
+    stands for itself; `source` is the slug of the source that this format always comes from, or empty.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Reader:
     source: str
     recognises: Callable[[bytes], bool]
     read: Callable[[SourceStream, int], Iterator[Read]]
+    splits: bool = False

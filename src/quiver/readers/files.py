@@ -89,6 +89,8 @@ class OpenedFile:
         try:
             yield from self._read()
         except InvalidRecord as error:
+            if self._stream.offset:
+                return  # Who reads the first share of the lines says what is wrong with the file.
             locator = error.locator if isinstance(error, UnreadableFrom) else ""
             yield RecordError(self._stream.name, locator, error.message, hint=error.hint)
         finally:
@@ -117,12 +119,17 @@ class OpenedFile:
                 yield read
         except InvalidRecord as error:
             raise UnreadableFrom(error, last) from error
-        if not found:
+        if not found and self._stream.every == 1:
             yield RecordError(name, "", "the file holds no record")
 
     def close(self) -> None:
         """Close a file that is not to be read."""
         self._stream.close()
+
+    @property
+    def splits(self) -> bool:
+        """Whether several processes can share the file."""
+        return self._reader is not None and self._reader.splits
 
     @property
     def bytes_read(self) -> int:
@@ -143,8 +150,18 @@ class UnreadableFrom(InvalidRecord):
         self.locator = f"after {last}" if last else ""
 
 
-def open_file(path: Path, *, format_name: str = "", source: str = "", max_record_bytes: int = 64_000_000) -> OpenedFile:
+def open_file(
+    path: Path,
+    *,
+    format_name: str = "",
+    source: str = "",
+    max_record_bytes: int = 64_000_000,
+    every: int = 1,
+    offset: int = 0,
+) -> OpenedFile:
     """The file at *path* with the reader named, or the first that recognises its content.
+
+    Several processes may share a file of lines: each takes every *every*-th, those whose number leaves *offset*.
 
     Raises:
         UnknownFormat: *format_name* is no reader's.
@@ -154,7 +171,7 @@ def open_file(path: Path, *, format_name: str = "", source: str = "", max_record
     reader: Reader | None = reader_named(format_name) if format_name else None
     if source:
         checked_source(source)
-    stream = SourceStream(path)
+    stream = SourceStream(path, every, offset)
     if not format_name:
         head = stream.head()
         reader = next((candidate for candidate in READERS if candidate.recognises(head)), None)

@@ -59,4 +59,5 @@ READER = Reader(
     source="",
     recognises=_recognises,
     read=_read,
+    splits=True,
 )

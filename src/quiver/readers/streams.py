@@ -98,8 +98,10 @@ _DAMAGE: tuple[type[Exception], ...] = (
 class SourceStream:
     """One input file, read once from start to end; `sha256` and `size` are those of the file as it lies on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, every: int = 1, offset: int = 0) -> None:
+        """The file at *path*; of its lines only each *every*-th is wanted, those whose number leaves *offset*."""
         self.path = path
+        self.every, self.offset = every, offset
         self.name = path.name
         self.size = 0
         self._hash = hashlib.sha256()
@@ -157,10 +159,11 @@ class SourceStream:
             pieces[0] = kept + pieces[0]
             for line in pieces[:-1]:
                 number += 1
-                yield number, line[: max_bytes + 1]
+                if self.every == 1 or number % self.every == self.offset:
+                    yield number, line[: max_bytes + 1]
             kept = pieces[-1][: max_bytes + 1]
             oversized = len(kept) > max_bytes
-        if kept:
+        if kept and (number + 1) % self.every == self.offset % self.every:
             yield number + 1, kept
 
     def _guarded(self) -> Iterator[bytes]:

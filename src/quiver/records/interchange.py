@@ -76,8 +76,10 @@ def _text(name: str, value: Json) -> str:
 
 def _texts(name: str, value: Json) -> tuple[str, ...]:
     """A string, or an array of strings, as a tuple without repetitions and empty strings."""
+    if type(value) is str:
+        return (value,) if value else ()
     values = value if isinstance(value, list) else [value]
-    texts = [_text(name, entry) for entry in values]
+    texts = [entry if type(entry) is str else _text(name, entry) for entry in values]
     return tuple(dict.fromkeys(text for text in texts if text))
 
 
@@ -103,9 +105,9 @@ def _author(position: int, value: Json) -> Author:
     orcid = name = ""
     for field, entry in value.items():
         if field == "name":
-            name = _text(f"{where}: name", entry)
+            name = entry if type(entry) is str else _text(f"{where}: name", entry)
         elif field in _AUTHOR_TEXT:
-            fields[_AUTHOR_TEXT[field]] = _text(f"{where}: {field}", entry)
+            fields[_AUTHOR_TEXT[field]] = entry if type(entry) is str else _text(f"{where}: {field}", entry)
         elif field in _AUTHOR_LISTS:
             lists[_AUTHOR_LISTS[field]] = _texts(f"{where}: {field}", entry)
         elif field == "orcid":

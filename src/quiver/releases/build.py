@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from quiver import __version__
 from quiver.config import Settings
 from quiver.derive import Tally, share_of
@@ -47,7 +49,7 @@ from quiver.releases.stages import (
     settle,
     write_tally,
 )
-from quiver.releases.workers import Progress, Workers, silent
+from quiver.releases.workers import Progress, Workers, silent, worker_count
 
 # How much larger a compressed file's content is, for dealing out work only.
 _EXPANSION = 5
@@ -70,6 +72,7 @@ class _Plan:
 
     paths: list[Path]
     sources: list[str]
+    splits: list[int]  # into how many tasks each file is read
     shares: dict[str, int]
     derived_shares: int
 
@@ -156,17 +159,19 @@ def build(
 
 
 def _plan(files: Sequence[Path], format_name: str, source: str, settings: Settings) -> _Plan:
-    sources = []
+    sources, splits = [], []
     sizes: dict[str, int] = {}
+    share_bytes = max(1, settings.integer("partition_bytes"))
+    jobs = worker_count(settings.integer("jobs"))
     for path in files:
         opened = open_file(path, format_name=format_name, source=source)
         opened.close()
         sources.append(opened.source)
         size = path.stat().st_size * (_EXPANSION if path.suffix in COMPRESSION_ENDINGS else 1)
         sizes[opened.source] = sizes.get(opened.source, 0) + size
-    share_bytes = max(1, settings.integer("partition_bytes"))
+        splits.append(min(jobs, 1 + size // share_bytes) if opened.splits else 1)
     shares = {slug: max(1, round(size / share_bytes)) for slug, size in sizes.items()}
-    return _Plan(list(files), sources, shares, min(256, sum(shares.values())))
+    return _Plan(list(files), sources, splits, shares, min(256, sum(shares.values())))
 
 
 def _read(
@@ -181,16 +186,28 @@ def _read(
             plan.shares[slug],
             str(folder),
             settings.integer("max_record_bytes"),
+            every,
+            offset,
         )
-        for index, (path, slug) in enumerate(zip(plan.paths, plan.sources, strict=True))
+        for index, (path, slug, every) in enumerate(zip(plan.paths, plan.sources, plan.splits, strict=True))
+        for offset in range(every)
     ]
     done: list[ReadDone] = workers.run("read", read_input, tasks, sum(path.stat().st_size for path in plan.paths))
-    for result in done:
+    inputs: dict[int, Input] = {}
+    for task, result in zip(tasks, done, strict=True):
         known = result.input
-        state.inputs.append(known)
+        before = inputs.get(task.input)
+        inputs[task.input] = (
+            known
+            if before is None
+            else msgspec.structs.replace(
+                known, read=before.read + known.read, unreadable=before.unreadable + known.unreadable
+            )
+        )
         state.messages.extend(result.messages)
         # Duplicates and conflicts are told apart only when a share is settled.
         state.count(known.source, SourceCounts(read=known.read, rejected=known.unreadable))
+    state.inputs.extend(inputs[index] for index in sorted(inputs))
     state.seconds["read"] = workers.seconds
 
 

@@ -29,6 +29,8 @@ from quiver.search import SearchDocument, write_index
 _CONTEXT = multiprocessing.get_context("spawn")
 # Below this much N-Quads text, starting processes costs more than they save.
 _SMALL_BYTES = 8_000_000
+# The loader is what a build waits for; the index is content with what it leaves of the cores.
+_INDEX_NICENESS = 10
 # Folders of a release in the making that are not part of it.
 _SCRATCH = ("frames", "tallies", "documents", "rejects")
 
@@ -122,14 +124,14 @@ def _load_and_index(
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     loader = _CONTEXT.Process(
         target=_run_child,
-        args=(os.getpid(), load_parts, names, str(folder / "store"), sender),
+        args=(os.getpid(), 0, load_parts, names, str(folder / "store"), sender),
         daemon=True,
     )
     running = {"the loader": loader}
     if papers is not None:
         running["the text index"] = _CONTEXT.Process(
             target=_run_child,
-            args=(os.getpid(), index_documents, papers, str(folder / "search"), memory_bytes),
+            args=(os.getpid(), _INDEX_NICENESS, index_documents, papers, str(folder / "search"), memory_bytes),
             daemon=True,
         )
     for process in running.values():
@@ -152,8 +154,9 @@ def _load_and_index(
                 process.join()
 
 
-def _run_child(parent: int, function: Callable[..., None], *arguments: object) -> None:
+def _run_child(parent: int, niceness: int, function: Callable[..., None], *arguments: object) -> None:
     die_with_parent(parent)
+    os.nice(niceness)
     function(*arguments)
 
 

@@ -58,6 +58,8 @@ class ReadTask(msgspec.Struct, frozen=True):
     shares: int
     folder: str
     max_record_bytes: int
+    every: int = 1
+    offset: int = 0
 
 
 class ReadDone(msgspec.Struct, frozen=True):
@@ -81,10 +83,13 @@ def read_input(task: ReadTask) -> ReadDone:
         format_name=task.format_name,
         source=task.source,
         max_record_bytes=task.max_record_bytes,
+        every=task.every,
+        offset=task.offset,
     )
+    name = f"{task.input:06d}-{task.offset}"
     writers: dict[int, FrameWriter] = {}
-    pages = FrameWriter(frames_path(folder, opened.source, -1) / f"{task.input:06d}")
-    rejects = RejectWriter(folder / "rejects", opened.source, f"read-{task.input:06d}")
+    pages = FrameWriter(frames_path(folder, opened.source, -1) / name)
+    rejects = RejectWriter(folder / "rejects", opened.source, f"read-{name}")
     counts = {"papers": 0, "pages": 0, "unreadable": 0}
     messages: list[str] = []
     for share in range(-1, task.shares):
@@ -92,7 +97,7 @@ def read_input(task: ReadTask) -> ReadDone:
     told = 0
     for count, read in enumerate(opened):
         if count % _TELL_EVERY == 0:
-            advance(opened.bytes_read - told)
+            advance((opened.bytes_read - told) // task.every)
             told = opened.bytes_read
         if isinstance(read, RecordError):
             counts["unreadable"] += 1
@@ -112,7 +117,7 @@ def read_input(task: ReadTask) -> ReadDone:
         share = share_of(key, task.shares)
         writer = writers.get(share)
         if writer is None:
-            path = frames_path(folder, opened.source, share) / f"{task.input:06d}"
+            path = frames_path(folder, opened.source, share) / name
             writer = writers[share] = FrameWriter(path)
         writer.write(frame)
     for writer in (*writers.values(), pages):

@@ -55,11 +55,16 @@ def silent(step: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
+def worker_count(jobs: int) -> int:
+    """How many processes the setting `jobs` means: one for each core where it is 0."""
+    return jobs or os.cpu_count() or 1
+
+
 class Workers:
     """Runs tasks of one step side by side; results come in the order of tasks."""
 
     def __init__(self, jobs: int, input_bytes: int, progress: Progress) -> None:
-        self._jobs = jobs or os.cpu_count() or 1
+        self._jobs = worker_count(jobs)
         self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
         self._wanted = self._jobs > 1 and input_bytes > _SMALL_BYTES
