@@ -339,3 +339,25 @@ def test_the_style_sheet_is_kept_for_good_under_an_address_that_names_its_conten
     with client.get(urljoin("/", address)) as plain:
         assert plain.get_data() == text
         assert plain.headers["ETag"] != packed.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("name", "terms"), [("ontology", ("NameCluster", "bylineStatus")), ("shapes", ("Ordinals", "SignatureIri"))]
+)
+def test_the_vocabulary_and_the_shapes_are_pages_with_every_term(
+    client: FlaskClient, name: str, terms: tuple[str, ...]
+) -> None:
+    page = client.get(f"/{name}", headers={"Accept": "text/html"}).get_data(as_text=True)
+    for one in terms:
+        assert f'id="{one}"' in page
+    assert (
+        client.get(f"/{name}.ttl").data.count(b"a owl:Class") + client.get(f"/{name}.ttl").data.count(b"sh:NodeShape")
+        > 5
+    )
+
+
+def test_the_published_context_and_schema_are_those_that_are_used(client: FlaskClient) -> None:
+    context = client.get("/ontology/context.jsonld").get_json(force=True)["@context"]
+    document = client.get("/name/andrew_zhao.jsonld").get_json(force=True)
+    assert document["@context"] == context
+    assert client.get("/ontology/record.schema.json").get_json(force=True)["title"].startswith("One line")

@@ -6,6 +6,7 @@ from typing import Final
 
 PREFIXES: Final[dict[str, str]] = {
     "q": "https://w3id.org/quiver/ontology#",
+    "qs": "https://w3id.org/quiver/shapes#",
     "bibo": "http://purl.org/ontology/bibo/",
     "dblp": "https://dblp.org/rdf/schema#",
     "dc": "http://purl.org/dc/elements/1.1/",

@@ -21,6 +21,9 @@ from quiver.web.service import write_triples
 
 FORMATS: Final = (HTML, TURTLE, NTRIPLES, JSONLD, RDFXML)
 _FILES: Final = {"ontology": "quiver.ttl", "shapes": "shapes.ttl"}
+# Files beside the vocabulary: the JSON-LD context of our documents, the JSON Schema of the interchange form.
+_COMPANIONS: Final = {"context.jsonld": JSONLD.media_type, "record.schema.json": "application/schema+json"}
+_NAMESPACES: Final = {"ontology": "q", "shapes": "qs"}
 _TITLES: Final = {"ontology": "Vocabulary", "shapes": "Shapes"}
 _SECTIONS: Final = (
     ("Classes", ("owl:Class", "rdfs:Class")),
@@ -64,6 +67,12 @@ def create_vocabulary() -> Blueprint:
         g.tagged = True
         return not_modified(chosen.media_type) or _answer(name, chosen)
 
+    @blueprint.get("/ontology/<any('context.jsonld', 'record.schema.json'):name>")
+    def companion(name: str) -> Response:
+        media_type = _COMPANIONS[name]
+        g.tagged = True
+        return not_modified(media_type) or Response((bundled("ontology") / name).read_bytes(), content_type=media_type)
+
     return blueprint
 
 
@@ -97,7 +106,8 @@ def _page(name: str) -> str:
         if isinstance(triple.subject, ox.NamedNode):
             by_subject.setdefault(triple.subject.value, []).append(triple)
     about = {iri: KnownFacts(triples) for iri, triples in by_subject.items()}
-    ours = {iri: facts for iri, facts in about.items() if iri.startswith(PREFIXES["q"]) and iri != PREFIXES["q"]}
+    namespace = PREFIXES[_NAMESPACES[name]]
+    ours = {iri: facts for iri, facts in about.items() if iri.startswith(namespace) and iri != namespace}
     header = next((facts for facts in about.values() if term("owl:Ontology") in facts.all("rdf:type")), KnownFacts([]))
     sections = []
     for title, classes in _SECTIONS:
@@ -108,7 +118,7 @@ def _page(name: str) -> str:
         "vocabulary.html",
         title=_TITLES[name],
         lede=next((text for c in _ABOUT_FILE if (text := header.one(c))), ""),
-        namespace=PREFIXES["q"],
+        namespace=namespace,
         sections=[section for section in sections if section[1]],
         formats=[
             {"href": f"{name}.{one.extension}", "label": one.label, "media_type": one.media_type}
@@ -119,17 +129,19 @@ def _page(name: str) -> str:
 
 
 def _term(iri: str, facts: KnownFacts) -> Term:
-    local = iri.removeprefix(PREFIXES["q"])
+    local = iri.removeprefix(PREFIXES["q"]).removeprefix(PREFIXES["qs"])
     rows = [
         (curie(predicate) or predicate, [_value(value) for value in values])
         for predicate, values in facts.items()
         if (curie(predicate) or "") not in _IN_HEADING
     ]
     definition = next((text for c in _DEFINITIONS if (text := facts.one(c))), "")
-    return Term(local, f"q:{local}", facts.one("rdfs:label") or facts.one("sh:name") or local, definition, rows)
+    return Term(local, curie(iri) or iri, facts.one("rdfs:label") or facts.one("sh:name") or local, definition, rows)
 
 
 def _value(value: str) -> LinkedText:
-    if value.startswith(PREFIXES["q"]):
-        return LinkedText(curie(value) or value, "#" + value.removeprefix(PREFIXES["q"]))
-    return LinkedText(curie(value) or value)
+    name = curie(value)
+    for page, prefix in _NAMESPACES.items():
+        if name and name.startswith(f"{prefix}:"):
+            return LinkedText(name, f"{page}#{name.partition(':')[2]}")
+    return LinkedText(name or value)
