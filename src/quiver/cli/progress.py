@@ -16,6 +16,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "map": ("Mapping to RDF", "shares"),
     "derive": ("Deriving clusters and venues", "shares"),
     "load": ("Loading the store", "bytes"),
+    "compact": ("Compacting the store", ""),
     "answer": ("Answering the costly queries", ""),
     "checksum": ("Taking checksums", "files"),
     "publish": ("Publishing", ""),
