@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from quiver.config import SETTINGS, Settings, load_settings
+from quiver.errors import InvalidSetting
 from quiver.evaluation import BrokerHandle, connect, start_broker
 from quiver.processes import die_with_parent
 from quiver.telemetry import logger, start_logging
@@ -31,6 +33,8 @@ _SHUTDOWN_S: Final = 10
 def load_app() -> Flask:
     """The application of one web process, from what `run_server` put into the environment."""
     die_with_parent(int(os.environ[_SERVER]))
+    # A terminal sends Ctrl-C to the whole group. The server ends its web processes itself; told twice, they hang.
+    os.setpgid(0, 0)
     settings = load_settings()
     start_logging(settings.text("log_level"))
     evaluator = connect(os.environ[_BROKER], settings)
@@ -41,8 +45,10 @@ def run_server(library: Path, settings: Settings) -> None:
     """Serve *library* until SIGINT or SIGTERM; no process is left behind.
 
     Raises:
+        InvalidSetting: the address cannot be bound.
         WorkerLost: the query service did not start.
     """
+    _check_address(settings.text("host"), settings.integer("port"))
     for setting in SETTINGS:
         os.environ[setting.variable] = str(settings[setting.name])
     os.environ[_LIBRARY] = str(library.resolve())
@@ -70,6 +76,23 @@ def run_server(library: Path, settings: Settings) -> None:
         finally:
             ended.set()
             watcher.join()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Nothing, where *host* and *port* can be bound: the server would say so with a backtrace.
+
+    Raises:
+        InvalidSetting: they cannot.
+    """
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:1]:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise InvalidSetting(
+            f"cannot serve on {host}, port {port}: {error}", value=(host, port), hint="Choose another with --port."
+        ) from error
 
 
 def _watch(broker: BrokerHandle, ended: threading.Event) -> None:
