@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -79,8 +80,6 @@ def test_failures_exit_with_one_and_usage_with_two(tmp_path: Path, library: Path
     bad.write_text("{}\n")
     failing: list[tuple[object, ...]] = [
         ("build", tmp_path / "x", bad),
-        ("build", tmp_path / "x", bad, "--format", "bibtex"),
-        ("build", tmp_path / "x", bad, "--base", "nonsense"),
         ("verify", tmp_path / "none"),
         ("query", library, "SELECT"),
         ("query", library, "name/nothing"),
@@ -98,6 +97,11 @@ def test_failures_exit_with_one_and_usage_with_two(tmp_path: Path, library: Path
     misused: list[tuple[object, ...]] = [
         ("build",),
         ("build", library, tmp_path / "none"),
+        ("build", tmp_path / "x", bad, "--format", "bibtex"),
+        ("build", tmp_path / "x", bad, "--base", "nonsense"),
+        ("build", tmp_path / "x", bad, "--source", "a/b"),
+        ("rebase", library, "nonsense"),
+        ("query", library, "name/papers", "--param", "cluster"),
         ("nothing",),
         ("query", library),
     ]
@@ -210,6 +214,24 @@ def test_validate_reports_and_exits_by_conformance(tmp_path: Path, library: Path
     result = quiver("validate", bad)
     assert result.exit_code == 1
     assert "http://e/name/x" in result.stdout
+
+
+def test_validate_says_what_it_could_not_check(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"title": "Good"}\n{}\n')
+    result = quiver("validate", path)
+    assert "Not taken, so not checked: x.jsonl:2" in result.stderr
+
+
+def test_serving_an_address_in_use_and_a_local_base_to_others(library: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        result = quiver("serve", library, "--host", "0.0.0.0", "--port", taken.getsockname()[1])
+    assert result.exit_code == 2
+    assert "nobody else can reach" in result.stderr
+    assert "cannot serve on 0.0.0.0" in result.stderr
+    assert "Traceback" not in result.output
 
 
 def test_progress_is_plain_lines_where_the_output_is_no_terminal(tmp_path: Path) -> None:

@@ -161,6 +161,73 @@ def test_a_broken_entry_is_an_error_with_its_line_and_the_others_are_read(tmp_pa
     assert len(page.lists) == 2
 
 
+ALPHA = "AAAI Conference 2020 Conference Paper\n\nAlpha\n\n• Ann Lee\n\nAlpha's abstract ends here."
+GAMMA = "ICML Conference 2022 Conference Paper\n\nGamma\n\n• Cy Wu\n\nGamma's abstract."
+BETA = "JMLR Journal 2021 Journal Article\n\nBeta\n\n• Bo Lee\n• Di Wu\n\nBeta's abstract."
+
+
+def page_of(beta: str) -> str:
+    return "Author name cluster\n\nAnn Lee\n\n3 papers\n\nPossible papers\n\n3\n\n" + "\n\n".join((ALPHA, beta, GAMMA))
+
+
+@pytest.mark.parametrize(
+    ("beta", "line", "reason"),
+    [
+        (BETA.replace("JMLR Journal 2021 Journal Article\n\n", ""), "19", "no line of venue"),
+        (BETA.replace("JMLR Journal 2021 Journal Article", "JMLR 2021"), "19", "'JMLR 2021'"),
+        (BETA.replace("Beta\n\n•", "•"), "19", "no title"),
+        ("JMLR Journal 2021 Journal Article", "19", "no title"),
+    ],
+)
+def test_a_broken_entry_does_not_touch_its_neighbours(tmp_path: Path, beta: str, line: str, reason: str) -> None:
+    reads = read_text(tmp_path, page_of(beta))
+    papers = {item.title: item for item in items(reads) if isinstance(item, Record)}
+    assert set(papers) == {"Alpha", "Gamma"}
+    assert papers["Alpha"].abstract == "Alpha's abstract ends here."
+    assert [author.name for author in papers["Gamma"].authors] == ["Cy Wu"]
+    (error,) = errors(reads)
+    assert error.locator == line
+    assert reason in error.reason
+
+
+@pytest.mark.parametrize(
+    ("beta", "title", "authors", "abstract"),
+    [
+        (BETA, "Beta", ["Bo Lee", "Di Wu"], "Beta's abstract."),
+        (
+            BETA + "\n\n• we propose a first thing that is long enough.\n• and a second.",
+            "Beta",
+            ["Bo Lee", "Di Wu"],
+            None,
+        ),
+        (BETA + "\n\nA Journal Study\n\nMore of it.", "Beta", ["Bo Lee", "Di Wu"], None),
+        (BETA.replace("Beta\n\n•", "The Symposium Effect\n\n•"), "The Symposium Effect", ["Bo Lee", "Di Wu"], None),
+        ("UAI Proceedings 2019 Paper\n\nBeta\n\nJust an abstract.", "Beta", [], "Just an abstract."),
+        ("UAI Meeting 2019 Extended Something\n\nBeta\n\n• Bo Lee", "Beta", ["Bo Lee"], ""),
+        ("JMLR Journal Journal Article\n\nBeta\n\n• Bo Lee", "Beta", ["Bo Lee"], ""),
+        (BETA.replace("Beta's abstract.", "- as a list this abstract begins, and is long enough."), "Beta", None, None),
+    ],
+)
+def test_an_unusual_entry_is_one_paper(
+    tmp_path: Path, beta: str, title: str, authors: list[str] | None, abstract: str | None
+) -> None:
+    reads = read_text(tmp_path, page_of(beta))
+    assert not errors(reads)
+    papers = [item for item in items(reads) if isinstance(item, Record)]
+    assert [paper.title for paper in papers] == ["Alpha", title, "Gamma"]
+    if authors is not None:
+        assert [author.name for author in papers[1].authors] == authors
+    if abstract is not None:
+        assert papers[1].abstract == abstract
+
+
+def test_a_page_that_lists_nothing_is_a_page(tmp_path: Path) -> None:
+    reads = read_text(tmp_path, "Author name cluster\n\nAnn Lee\n\n0 papers\n\nPossible papers\n\n0\n")
+    (page,) = items(reads)
+    assert isinstance(page, ClusterPage)
+    assert (page.paper_count, page.lists) == (0, ())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -203,6 +270,13 @@ def test_authors_are_strings_or_objects_and_parallel_arrays_are_dealt_out(tmp_pa
     assert paper.fields == (("something", '{"else":1}'),)
 
 
+def test_what_else_an_author_object_holds_is_kept(tmp_path: Path) -> None:
+    line = json.dumps({"title": "T", "authors": [{"name": "A", "x": None, "y": 1.5, "z": ["q"], "dblp": "1/2"}]})
+    (paper,) = items(read_text(tmp_path, line, "x.jsonl"))
+    assert isinstance(paper, Record)
+    assert paper.authors[0].identifiers == (("dblp", "1/2"), ("y", "1.5"), ("z", '["q"]'))
+
+
 def test_parallel_arrays_of_another_length_are_kept_as_they_are(tmp_path: Path) -> None:
     line = json.dumps({"title": "T", "authors": ["A", "B"], "orcid": ["0000-0002-1825-0097"]})
     (paper,) = items(read_text(tmp_path, line, "x.jsonl"))
@@ -221,6 +295,8 @@ def test_parallel_arrays_of_another_length_are_kept_as_they_are(tmp_path: Path) 
         (20245, (None, "20245")),
         (2024.5, (None, "2024.5")),
         (None, (None, "")),
+        ([2020], (None, "[2020]")),
+        (True, (None, "true")),
     ],
 )
 def test_a_year_that_is_none_is_kept_as_stated(year: object, expected: tuple[int | None, str]) -> None:
@@ -385,6 +461,22 @@ def test_a_file_that_is_none_says_why(tmp_path: Path, data: bytes, reason: str) 
     (error,) = errors(reads)
     assert reason in error.reason
     assert error.file == "input.dat"
+
+
+@pytest.mark.parametrize("first", [b"garbage", b'["x"]', b'"x"', b"\xff\xfe", b'{"title": "raw\x00nul"}'])
+def test_a_bad_first_line_does_not_lose_the_file(tmp_path: Path, first: bytes) -> None:
+    reads = read_text(tmp_path, first + b"\n" + lines_of(2), "x.jsonl")
+    assert len(items(reads)) == 2
+    (error,) = errors(reads)
+    assert error.locator == "1"
+
+
+def test_a_flipped_byte_loses_only_what_stands_behind_it(tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(b"".join(b'{"title": "%d"}\n' % hash(str(n)) for n in range(50_000))))
+    data[len(data) * 3 // 4] ^= 0xFF
+    reads = read_text(tmp_path, bytes(data), "x.jsonl.gz")
+    assert len(items(reads)) > 10_000
+    assert "damaged" in errors(reads)[-1].reason
 
 
 def test_a_named_format_is_used_and_an_unknown_one_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from quiver.config import Settings
 from quiver.dumps import read_lines
 from quiver.errors import (
+    DamagedRelease,
     InvalidIdentifier,
     InvalidRecord,
     LibraryBusy,
@@ -114,6 +116,8 @@ def test_read_is_accepted_plus_duplicate_plus_rejected(tmp_path: Path) -> None:
     assert {reject["raw"] for reject in rejects if reject["reason"].startswith("no valid JSON")} == {"{broken"}
     # What was rejected for a conflict can be read again: nothing is lost.
     assert all("title" in json.loads(reject["raw"]) for reject in rejects if reject["key"])
+    conflict = next(message for message in report.messages if "same key" in message)
+    assert re.match(r"file\d\.jsonl:\d+: another record of this source .* was kept \(file\d\.jsonl:\d+\)", conflict)
 
 
 def test_order_processes_and_shares_do_not_change_the_content(tmp_path: Path) -> None:
@@ -345,6 +349,17 @@ def test_damage_is_found(tmp_path: Path, sample: Release, what: str) -> None:
     assert any(str(target.relative_to(copy)) in fault for fault in faults)
 
 
+def test_a_store_without_one_of_its_files_is_a_fault_and_no_crash(tmp_path: Path) -> None:
+    files = write_sample(tmp_path)
+    broken = build(tmp_path / "library", files).release
+    sound = build(tmp_path / "library", files).release
+    next(broken.store_path.glob("*.sst")).unlink()
+    assert any(fault.startswith("store: ") for fault in verify(broken).faults)
+    with pytest.raises(DamagedRelease):
+        Library(tmp_path / "library").roll_back(broken.id)
+    assert Library(tmp_path / "library").current_id() == sound.id
+
+
 def test_a_missing_and_a_foreign_file_are_found(tmp_path: Path, sample: Release) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(sample.path, copy)
@@ -369,7 +384,8 @@ def test_a_release_of_another_format_is_refused_with_the_remedy(tmp_path: Path) 
 
 def test_rebase_changes_the_base_of_iris_and_nothing_else(tmp_path: Path) -> None:
     page, records = write_sample(tmp_path)
-    records.write_text(records.read_text() + json.dumps({"title": f"On <{BASE}name/x> as text"}) + "\n")
+    odd = {"title": f"On <{BASE}name/x> as text", "pdf": f"{BASE}p.pdf", "url": f"{BASE}name/x", "links": [BASE]}
+    records.write_text(records.read_text() + json.dumps(odd) + "\n")
     old = build(tmp_path / "library", [page, records]).release
     new = rebase(tmp_path / "library", "https://kg.example.org/dept/")
     assert verify(new).sound

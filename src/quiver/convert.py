@@ -82,8 +82,10 @@ def _statements(opened: Callable[[], OpenedFile], minter: Minter) -> Iterator[by
         yield "".join(lines).encode()
 
 
-def load_for_validation(path: Path, settings: Settings) -> pyoxigraph.Store:
+def load_for_validation(path: Path, settings: Settings, rejected: Callable[[str], None]) -> pyoxigraph.Store:
     """A store with the statements of an RDF file, or with the release that a file of records would make.
+
+    *rejected* is told of each record that was not taken.
 
     Raises:
         InvalidRecord: an RDF file that does not parse.
@@ -100,7 +102,9 @@ def load_for_validation(path: Path, settings: Settings) -> pyoxigraph.Store:
             raise InvalidRecord(f"{path}: {error}", value=str(path)) from error
         return store
     with tempfile.TemporaryDirectory(prefix="quiver-validate-") as folder:
-        build(Path(folder), [path], settings=settings)
+        report = build(Path(folder), [path], settings=settings)
+        for message in report.messages:
+            rejected(message)
         kept = pyoxigraph.Store()
         kept.bulk_extend(Library(Path(folder)).current().open_store())
         return kept

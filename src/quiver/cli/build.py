@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -10,12 +11,46 @@ import click
 from quiver.cli.main import FILES, LIBRARY, QUIET, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.convert import convert_records
+from quiver.errors import QuiverError
+from quiver.identifiers import normalise_base
 from quiver.manifest import Manifest
+from quiver.readers import READERS, checked_source
 from quiver.releases import BuildReport, Library, build, rebase
 
-_FORMAT = click.option("--format", "format_name", metavar="NAME", default="", help="Reader to use (`quiver formats`).")
-_SOURCE = click.option("--source", metavar="SLUG", default="", help="Name of the source that the files come from.")
-_BASE = click.option("--base", metavar="IRI", default=None, help="Base of the IRIs that are minted; ends in a slash.")
+
+def _usage(check: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """*check* as a callback of a parameter: what it refuses is wrong usage."""
+
+    def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        try:
+            return check(value) if value else value
+        except QuiverError as error:
+            raise click.BadParameter(f"{error.message}. {error.hint}", context, parameter) from None
+
+    return callback
+
+
+_FORMAT = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice([reader.name for reader in READERS]),
+    default=None,
+    help="Reader to use (`quiver formats`).",
+)
+_SOURCE = click.option(
+    "--source",
+    metavar="SLUG",
+    default="",
+    callback=_usage(checked_source),
+    help="Name of the source that the files come from.",
+)
+_BASE = click.option(
+    "--base",
+    metavar="IRI",
+    default=None,
+    callback=_usage(normalise_base),
+    help="Base of the IRIs that are minted; ends in a slash.",
+)
 _MESSAGES_SHOWN = 20
 
 
@@ -24,7 +59,7 @@ def print_report(report: BuildReport) -> None:
     for message in report.messages[:_MESSAGES_SHOWN]:
         click.echo(f"Not taken: {message}", err=True)
     if report.counts.rejected > len(report.messages[:_MESSAGES_SHOWN]):
-        click.echo(f"{report.counts.rejected:,} records were rejected in all.", err=True)
+        click.echo(f"Rejected in all: {report.counts.rejected:,}.", err=True)
     for path in report.rejects:
         click.echo(f"Rejects are written to {path}", err=True)
     counts = report.counts
@@ -55,7 +90,7 @@ def build_command(
     library: Path,
     files: tuple[Path, ...],
     base: str | None,
-    format_name: str,
+    format_name: str | None,
     source: str,
     strict: bool,
     jobs: int | None,
@@ -67,7 +102,7 @@ def build_command(
     report = build(
         library,
         files,
-        format_name=format_name,
+        format_name=format_name or "",
         source=source,
         strict=strict,
         settings=settings,
@@ -79,7 +114,7 @@ def build_command(
 
 @main.command("rebase")
 @LIBRARY
-@click.argument("iri")
+@click.argument("iri", callback=_usage(normalise_base))
 @QUIET
 @click.pass_context
 def rebase_command(context: click.Context, library: Path, iri: str, quiet: bool) -> None:
@@ -126,7 +161,7 @@ def _release_line(manifest: Manifest, current: bool) -> str:
 )
 @click.pass_context
 def convert_command(
-    context: click.Context, files: tuple[Path, ...], base: str | None, format_name: str, source: str, to: str
+    context: click.Context, files: tuple[Path, ...], base: str | None, format_name: str | None, source: str, to: str
 ) -> None:
     """Write the records of FILES to standard output, without a store.
 
@@ -135,7 +170,7 @@ def convert_command(
     settings = settings_of(context, base=base)
     output = sys.stdout.buffer
     rejected = 0
-    for piece in convert_records(files, to, settings=settings, format_name=format_name, source=source):
+    for piece in convert_records(files, to, settings=settings, format_name=format_name or "", source=source):
         if isinstance(piece, bytes):
             output.write(piece)
         else:

@@ -34,6 +34,10 @@ def verify_command(context: click.Context, library: Path, release: str | None, q
     click.echo(f"{result.release_id}: {result.files:,} files and {result.quads:,} triples are as they were published")
 
 
+def _say_rejected(message: str) -> None:
+    click.echo(f"Not taken, so not checked: {message}", err=True)
+
+
 @main.command("validate")
 @click.argument("target", type=click.Path(path_type=Path, exists=True))
 @click.option("--rdf", is_flag=True, help="Print the report as Turtle (sh:ValidationReport).")
@@ -50,7 +54,11 @@ def validate_command(context: click.Context, target: Path, rdf: bool, quiet: boo
 
     settings = settings_of(context)
     display = ProgressDisplay(quiet=quiet)
-    store = Library(target).current().open_store() if target.is_dir() else load_for_validation(target, settings)
+    store = (
+        Library(target).current().open_store()
+        if target.is_dir()
+        else load_for_validation(target, settings, _say_rejected)
+    )
     report = validate_store(store, load_shapes(), progress=lambda done, total: display("shapes", done, total))
     display.finish()
     click.echo(report.to_rdf() if rdf else report.to_text())

@@ -14,7 +14,7 @@ from quiver.catalogue import load_catalogue
 from quiver.cli.main import LIBRARY, QUIET, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.dumps import DUMP_FORMATS, write_dump
-from quiver.errors import BadRequest, InvalidParameter
+from quiver.errors import BadRequest
 from quiver.evaluation.local import QUERY_FORMATS, answer_locally
 from quiver.releases import Library
 
@@ -66,7 +66,7 @@ def query_command(
 def _pair(parameter: str) -> tuple[str, str]:
     name, equals, value = parameter.partition("=")
     if not equals or not name:
-        raise InvalidParameter(f"--param {parameter!r} is not NAME=VALUE", value=parameter)
+        raise click.BadParameter(f"{parameter!r} is not NAME=VALUE", param_hint="--param")
     return name, value
 
 

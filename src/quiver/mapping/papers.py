@@ -58,6 +58,8 @@ _DISPLAY_NAME: Final = predicate("q:displayName")
 _IN_CLUSTER: Final = predicate("q:inNameCluster")
 _AUTHOR_ROW: Final = predicate("q:authorRow")
 _ACL_ID = re.compile(r"[A-Z][0-9]{2}-[0-9]{4,5}|[0-9]{4}\.[A-Za-z0-9_]+-[A-Za-z0-9_]+\.[0-9]+")
+# Properties whose values are addresses of the world as a source gave them, even where they begin like our own.
+OUTWARD: Final = ("foaf:page", "q:pdf", "q:link", "dblp:doi", "dblp:signatureOrcid")
 _ACL_SITE: Final = "https://aclanthology.org/"
 _WEB = ("http://", "https://", "ftp://")
 

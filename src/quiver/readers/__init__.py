@@ -6,6 +6,23 @@ for all.
 """
 
 from quiver.readers.base import Reader
-from quiver.readers.files import READERS, FileReport, OpenedFile, default_source, open_file, reader_named
+from quiver.readers.files import (
+    READERS,
+    FileReport,
+    OpenedFile,
+    checked_source,
+    default_source,
+    open_file,
+    reader_named,
+)
 
-__all__ = ["READERS", "FileReport", "OpenedFile", "Reader", "default_source", "open_file", "reader_named"]
+__all__ = [
+    "READERS",
+    "FileReport",
+    "OpenedFile",
+    "Reader",
+    "checked_source",
+    "default_source",
+    "open_file",
+    "reader_named",
+]

@@ -19,13 +19,23 @@ from quiver.records import Author, ClusterPage, Located, Read, Record, RecordErr
 
 _CLUSTER = "author name cluster"
 _PAPERS = "possible papers"
-_BULLET = re.compile(r"\s*[•·∙◦*‣-]\s+(.*\S)\s*")
+_BULLET = re.compile(r"\s*[•·∙◦‣*-]\s+(.*\S)\s*")
 _COUNT = re.compile(r"([0-9][0-9,. ]*)\s+(papers?|author rows?)", re.IGNORECASE)
-_KINDS = "Conference|Journal|Workshop|Symposium|Preprint|Book|Repository|Series|Magazine|Thesis"
-_HEADING = re.compile(
-    rf"(?P<venue>\S.*?)\s+(?P<kind>{_KINDS})(?:\s+(?P<year>[0-9]{{4}}))?\s+(?P<type>[A-Z]\w*(?:\s+[A-Z]\w*)*)"
+_KINDS = "Conference|Journal|Workshop|Symposium|Preprint|Book|Repository|Series|Magazine|Thesis|Proceedings"
+_TYPES = (
+    "Paper|Article|Chapter|Thesis|Report|Book|Preprint|Abstract|Editorial|Letter|Review|Survey|Tutorial|Demo|Poster"
+)
+_TYPE = rf"(?P<type>(?:[A-Z]\w*\s+){{0,4}}(?:{_TYPES}))"
+# With a year any word may be the kind; without one only a known kind and type tell a heading from a sentence.
+_HEADING = re.compile(rf"(?P<venue>\S.*?)\s+(?P<kind>[A-Z]\w*)\s+(?P<year>[0-9]{{4}})\s+{_TYPE}")
+_HEADING_WITHOUT_YEAR = re.compile(rf"(?P<venue>\S.*?)\s+(?P<kind>{_KINDS})\s+{_TYPE}")
+# Of a heading that a title and a byline follow, any words may be the type.
+_HEADING_BY_PLACE = re.compile(
+    r"(?P<venue>\S.*?)\s+(?P<kind>[A-Z]\w*)\s+(?P<year>[0-9]{4})\s+(?P<type>[A-Z]\w*(?:\s+[A-Z]\w*)*)"
 )
 _HEADING_HELP = 'Expected "VENUE Conference 2025 Conference Paper" or the like.'
+_MOST_NAME_WORDS = 10
+_MOST_NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +50,36 @@ class _Block:
         return "\n".join(self.lines)
 
     @property
-    def is_byline(self) -> bool:
+    def is_list(self) -> bool:
         return all(_BULLET.fullmatch(line) for line in self.lines)
 
     @property
-    def is_heading(self) -> bool:
-        return len(self.lines) == 1 and len(self.lines[0]) < 200 and bool(_HEADING.fullmatch(self.lines[0].strip()))
+    def is_byline(self) -> bool:
+        """Whether it is a list of what can be names: short, and no sentences."""
+        return self.is_list and all(_can_be_name(item) for item in self.items)
+
+    @property
+    def items(self) -> list[str]:
+        """The texts of a list without their bullets."""
+        return [match[1] for line in self.lines if (match := _BULLET.fullmatch(line))]
+
+    @property
+    def is_short_line(self) -> bool:
+        return len(self.lines) == 1 and len(self.text) < 200 and not self.text.rstrip().endswith((".", "!", ":", ";"))
+
+    def heading(self, *, followed: bool) -> re.Match[str] | None:
+        """The parts of a paper's first line; *followed* where a title and a byline come behind it."""
+        if len(self.lines) != 1 or len(self.text) >= 200:
+            return None
+        line = self.text.strip()
+        found = _HEADING.fullmatch(line) or _HEADING_WITHOUT_YEAR.fullmatch(line)
+        return found or (_HEADING_BY_PLACE.fullmatch(line) if followed else None)
+
+
+def _can_be_name(item: str) -> bool:
+    words = item.split()
+    sentence = item.endswith((".", ";", ":", "!", "?")) and len(words) > 4
+    return len(item) <= _MOST_NAME_CHARACTERS and len(words) <= _MOST_NAME_WORDS and not sentence
 
 
 def _blocks(text: str) -> list[_Block]:
@@ -108,33 +142,45 @@ def _preamble(blocks: list[_Block]) -> _Preamble:
     return _Preamble(_plain(name), name.line, " ".join(notes), counts, end)
 
 
-def _entries(blocks: list[_Block]) -> list[list[_Block]]:
-    """The blocks of each paper. A paper begins two blocks before its byline, or, without one, at a venue line."""
-    starts = set()
+def _starts(blocks: list[_Block]) -> list[int]:
+    """Where papers begin: at a heading; or, where a byline shows that one is missing or broken, before its title."""
+    starts: list[int] = []
+    title = -1  # the title of the paper that began last is no heading, whatever its words
     for at, block in enumerate(blocks):
-        if block.is_byline:
-            starts.add(max(at - 2, 0))
-        elif block.is_heading and at + 1 < len(blocks) and not blocks[at + 1].is_byline:
-            starts.add(at)
-    ordered = sorted(starts | {0}) if blocks else []
-    return [blocks[start:end] for start, end in zip(ordered, [*ordered[1:], len(blocks)], strict=True)]
+        followed = at + 2 < len(blocks) and blocks[at + 2].is_byline and not blocks[at + 1].is_list
+        if block.heading(followed=followed) and (at != title or followed):
+            starts.append(at)
+            title = at + 1
+        elif block.is_byline and at > 0 and (not starts or at > starts[-1] + 2) and blocks[at - 1].is_short_line:
+            # A list of names, and what stands before it can be a title: a paper whose heading does not parse.
+            first = (
+                at - 2
+                if at >= 2 and blocks[at - 2].is_short_line and at - 2 > (starts[-1] if starts else -1)
+                else at - 1
+            )
+            starts.append(first)
+            title = first + 1
+    return sorted({0, *starts}) if blocks else []
+
+
+def _entries(blocks: list[_Block]) -> list[list[_Block]]:
+    """The blocks of each paper."""
+    starts = _starts(blocks)
+    return [blocks[start:end] for start, end in zip(starts, [*starts[1:], len(blocks)], strict=False)]
 
 
 def _paper(entry: list[_Block]) -> Record:
-    heading = entry[0]
-    match = _HEADING.fullmatch(heading.lines[0].strip()) if len(heading.lines) == 1 else None
+    heading, rest = entry[0], entry[1:]
+    followed = len(rest) > 1 and rest[1].is_byline and not rest[0].is_list
+    match = heading.heading(followed=followed)
     if not match:
         raise InvalidRecord(f"no line of venue, year and type: {heading.text[:80]!r}", hint=_HEADING_HELP)
-    rest = entry[1:]
-    if not rest or rest[0].is_byline:
+    if not rest or rest[0].is_list:
         raise InvalidRecord("the paper has no title", value=heading.text)
     title = " ".join(line.strip() for line in rest[0].lines)
-    bylines = [block for block in rest[1:] if block.is_byline]
-    abstract = [block for block in rest[1:] if not block.is_byline]
-    if len(bylines) > 1:
-        raise InvalidRecord(f"a second byline on line {bylines[1].line}", value=title)
-    names = [matched[1] for block in bylines for line in block.lines if (matched := _BULLET.fullmatch(line))]
-    year = match["year"]
+    names = rest[1].items if followed else []
+    abstract = rest[2:] if followed else rest[1:]
+    year = match.groupdict().get("year")
     return Record(
         title=title,
         authors=tuple(Author(name=name) for name in names),

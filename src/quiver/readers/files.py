@@ -147,7 +147,15 @@ class UnreadableFrom(InvalidRecord):
 
     def __init__(self, error: InvalidRecord, last: str) -> None:
         super().__init__(error.message, value=error.value, hint=error.hint)
-        self.locator = f"after {last}" if last else ""
+        self.locator = f"after line {last}" if last else ""
+
+
+def _reader_of_ending(file_name: str) -> Reader | None:
+    """The reader whose files end so; of text files, of which Arrow's pages are the least, none."""
+    name = file_name.lower()
+    for ending in COMPRESSION_ENDINGS:
+        name = name.removesuffix(ending)
+    return next((reader for reader in READERS if name.endswith(reader.endings) and reader.splits), None)
 
 
 def open_file(
@@ -175,5 +183,7 @@ def open_file(
     if not format_name:
         head = stream.head()
         reader = next((candidate for candidate in READERS if candidate.recognises(head)), None)
+        if reader is None and head.strip() and b"\0" not in head[:4096]:
+            reader = _reader_of_ending(path.name)
     slug = source or default_source(path.name, reader or JSON_LINES)
     return OpenedFile(stream, reader, slug, max_record_bytes)

@@ -7,6 +7,7 @@ authors (`authorids`, `orcid`, `aff` ...) are dealt out to them. Whatever else a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -17,12 +18,15 @@ from quiver.readers.streams import SourceStream
 from quiver.records import Located, Read, RecordError, item_from_json
 
 _BOM = b"\xef\xbb\xbf"
+_OBJECT = re.compile(rb'\s*\{\s*(?:"|\}|\Z)')
 _DECODER = msgspec.json.Decoder()
 
 
 def _recognises(head: bytes) -> bool:
-    text = head.removeprefix(_BOM).lstrip()
-    return text.startswith(b"{") and b"\0" not in head[:4096]
+    # One bad line, be it the first, does not make the file another format.
+    lines = [line for line in head.removeprefix(_BOM).splitlines() if line.strip()]
+    objects = sum(1 for line in lines if _OBJECT.match(line))
+    return bool(lines) and (bool(_OBJECT.match(lines[0])) or 2 * objects >= len(lines))
 
 
 def _read(stream: SourceStream, max_bytes: int) -> Iterator[Read]:

@@ -20,6 +20,7 @@ from isal import isal_zlib
 from quiver.errors import InvalidRecord
 
 CHUNK_BYTES = 1 << 20
+_FEED_BYTES = 1 << 14
 COMPRESSION_ENDINGS = (".gz", ".zst", ".bz2", ".xz")
 
 
@@ -38,10 +39,16 @@ class _Zlib:
         self.eof, self.unused = False, b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            yield self._inner.decompress(data, CHUNK_BYTES)
-            data = self._inner.unconsumed_tail
-        self.eof, self.unused = self._inner.eof, self._inner.unused_data
+        # A small piece at a time: what a call has decompressed before it meets damage is lost.
+        for start in range(0, len(data), _FEED_BYTES):
+            piece = data[start : start + _FEED_BYTES]
+            while piece:
+                yield self._inner.decompress(piece, CHUNK_BYTES)
+                piece = self._inner.unconsumed_tail
+            if self._inner.eof:
+                self.eof = True
+                self.unused = self._inner.unused_data + data[start + _FEED_BYTES :]
+                return
 
 
 class _Zstd:
@@ -52,11 +59,11 @@ class _Zstd:
     def feed(self, data: bytes) -> Iterator[bytes]:
         # A small piece at a time bounds what one call can expand to.
         view = memoryview(data)
-        for start in range(0, len(data), 1 << 14):
-            yield self._inner.decompress(view[start : start + (1 << 14)])
+        for start in range(0, len(data), _FEED_BYTES):
+            yield self._inner.decompress(view[start : start + _FEED_BYTES])
             if self._inner.eof:
                 self.eof = True
-                self.unused = self._inner.unused_data + bytes(view[start + (1 << 14) :])
+                self.unused = self._inner.unused_data + bytes(view[start + _FEED_BYTES :])
                 return
 
 
@@ -174,7 +181,7 @@ class SourceStream:
             self._damage = InvalidRecord(
                 f"the compressed data is damaged or cut off after {self.size:,} bytes ({error})",
                 value=self.name,
-                hint="Fetch the file again; what came before was read.",
+                hint="Fetch the file again; the lines before the damage were read.",
             )
 
     def _read_raw(self) -> bytes:

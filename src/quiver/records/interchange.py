@@ -117,8 +117,8 @@ def _author(position: int, value: Json) -> Author:
         elif isinstance(entry, (str, int)) and not isinstance(entry, bool):
             if entry != "":
                 identifiers.append((field, str(entry)))
-        else:
-            raise InvalidRecord(f"{where}: unknown field {field!r} is {_kind(entry)}", value=entry)
+        elif entry is not None and entry != "":
+            identifiers.append((field, _json_text(entry)))
     if not name and "name" not in value:
         name = " ".join(part for part in (fields.get("given"), fields.get("family")) if part)
     return Author(
@@ -164,7 +164,8 @@ def _dealt(author: Author, at: int, arrays: Mapping[str, list[str]]) -> Author:
 
 def _year(value: Json) -> tuple[int | None, str]:
     """The year, or the text of a year that is none."""
-    text = _text("year", value).strip()
+    simple = value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool))
+    text = _text("year", value).strip() if simple else _json_text(value)
     return (int(text), "") if _YEAR.fullmatch(text) else (None, text)
 
 

@@ -111,7 +111,7 @@ class RecordError(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         place = f"{self.file}:{self.locator}" if self.locator else self.file
         key = f" (key {self.key})" if self.key else ""
-        return f"{place}: {self.reason}{key}" + (f" {self.hint}" if self.hint else "")
+        return f"{place}: {self.reason}{key}" + (f". {self.hint}" if self.hint else "")
 
 
 Read = Located | RecordError

@@ -30,7 +30,7 @@ from quiver.readers import open_file
 from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.records import ClusterPage
 from quiver.releases.finish import finish_release
-from quiver.releases.library import Library, Release
+from quiver.releases.library import Library, Release, stamp
 from quiver.releases.rejects import RejectWriter, publish_rejects
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.releases.stages import (
@@ -229,7 +229,9 @@ def _settle_pages(plan: _Plan, state: _Progress, folder: Path) -> None:
             state.pages.setdefault(slug, []).append((key, kept))
             state.count(slug, SourceCounts(0, 1, equal, len(losers), 1))
             for frame in losers:
-                rejects.write_conflict(frame, state.inputs[frame.input].name, decode_item(frame.body), kept.locator)
+                stands = f"{state.inputs[kept.frame.input].name}:{kept.locator}"
+                message = rejects.write_conflict(frame, state.inputs[frame.input].name, decode_item(frame.body), stands)
+                state.messages.append(message)
             tally.add_page(key, page.name)
             for paper in page.lists:
                 share = share_of(paper, shares)
@@ -255,6 +257,7 @@ def _map(plan: _Plan, state: _Progress, folder: Path, minter: Minter, workers: W
     for task, result in zip(tasks, done, strict=True):
         state.keep(result.part)
         state.count(task.source, result.counts)
+        state.messages.extend(result.messages)
         state.tallies.append((result.tally_path, result.pieces))
         state.documents.append(Path(result.documents_path))
         state.counts["papers"] = state.counts.get("papers", 0) + result.counts.accepted
@@ -336,19 +339,15 @@ def _refuse_if_needed(shelf: Library, folder: Path, state: _Progress, total: Sou
             value=total,
         )
     if error:
-        written = publish_rejects(folder / "rejects", shelf.path, "refused-" + _stamp(datetime.now(UTC)))
+        written = publish_rejects(folder / "rejects", shelf.path, "refused-" + stamp(datetime.now(UTC)))
         error.hint = "Rejects are in " + ", ".join(map(str, written)) + "." if written else ""
         raise error
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y%m%dT%H%M%SZ")
 
 
 def _manifest(base: str, state: _Progress, parent: str | None) -> Manifest:
     now = datetime.now(UTC)
     return Manifest(
-        id=_stamp(now),
+        id=stamp(now),
         base=base,
         created=now.isoformat(timespec="seconds"),
         software=f"quiver {__version__}",

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +61,7 @@ class Release:
         """
         try:
             return pyoxigraph.Store.read_only(str(self.store_path))
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise DamagedRelease(
                 f"{self.store_path}: {error}", value=self.id, hint="Run `quiver verify`; `--rollback` goes back."
             ) from error
@@ -212,6 +213,15 @@ class Library:
             for listing in self.path.glob(f"rejected/*/{release_id}.jsonl"):
                 listing.unlink()
         return removed
+
+
+def stamp(moment: datetime) -> str:
+    """A moment of UTC as a release's id begins: to the millisecond, so that ids sort by time.
+
+    >>> stamp(datetime(2026, 11, 24, 1, 2, 3, 456789))
+    '20261124T010203456Z'
+    """
+    return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
 
 
 def sync_folder(folder: Path) -> None:

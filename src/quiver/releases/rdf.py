@@ -18,7 +18,7 @@ from quiver.errors import InvalidRecord, UnknownFormat
 from quiver.identifiers import normalise_base
 from quiver.manifest import Input, Manifest, SourceCounts
 from quiver.releases.finish import checksum, finish_release
-from quiver.releases.library import Library, Release
+from quiver.releases.library import Library, Release, stamp
 from quiver.releases.workers import Progress, silent
 
 # A file, or a file and the IRI of the named graph that its triples go to.
@@ -66,7 +66,7 @@ def build_from_rdf(
             part = writer.close()
             now = datetime.now(UTC)
             manifest = Manifest(
-                id=now.strftime("%Y%m%dT%H%M%SZ"),
+                id=stamp(now),
                 base=normalise_base(base or settings.text("base")),
                 created=now.isoformat(timespec="seconds"),
                 software=f"quiver {__version__}",

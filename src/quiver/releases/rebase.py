@@ -6,6 +6,7 @@ import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,9 +15,13 @@ from quiver.config import Settings
 from quiver.dumps import PartWriter, read_documents
 from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
+from quiver.mapping import OUTWARD
+from quiver.namespaces import term
 from quiver.releases.finish import finish_release
-from quiver.releases.library import Library, Release
+from quiver.releases.library import Library, Release, stamp
 from quiver.releases.workers import Progress, silent
+
+_OUTWARD: Final = frozenset(f"<{term(curie)}>".encode() for curie in OUTWARD)
 
 
 def rebase(library: Path, base: str, *, settings: Settings | None = None, progress: Progress = silent) -> Release:
@@ -52,7 +57,7 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             now = datetime.now(UTC)
             manifest = msgspec.structs.replace(
                 parent.manifest,
-                id=now.strftime("%Y%m%dT%H%M%SZ"),
+                id=stamp(now),
                 base=base,
                 created=now.isoformat(timespec="seconds"),
                 software=f"quiver {__version__}",
@@ -79,6 +84,6 @@ def _replace(line: bytes, old: bytes, new: bytes) -> bytes:
     subject, predicate, rest = line.split(b" ", 2)
     if subject.startswith(old):
         subject = new + subject[len(old) :]
-    if rest.startswith(old):
+    if rest.startswith(old) and predicate not in _OUTWARD:
         rest = new + rest[len(old) :]
     return b" ".join((subject, predicate, rest))

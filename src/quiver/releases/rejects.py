@@ -31,18 +31,22 @@ class RejectWriter:
             value["raw_base64"] = base64.b64encode(error.raw).decode("ascii")
         self._write(value)
 
-    def write_conflict(self, frame: Frame, file: str, item: Item, kept: str) -> None:
-        """A record whose key another record with other content has, too."""
+    def write_conflict(self, frame: Frame, file: str, item: Item, kept: str) -> str:
+        """A record whose key another record with other content has, too, which is *kept* (file:line); the message."""
+        reason = (
+            "another record of this source has the same key and other content; "
+            f"the one with the smaller hash was kept ({kept})"
+        )
         self._write(
             {
                 "file": file,
                 "line": frame.locator,
                 "key": frame.key,
-                "reason": "another record of this source has the same key and other content; "
-                f"the one with the smaller hash was kept (at {kept})",
+                "reason": reason,
                 "raw": json_line(item).decode().rstrip("\n"),
             }
         )
+        return str(RecordError(file, frame.locator, reason, frame.key))
 
     def _write(self, value: dict[str, object]) -> None:
         if self._file is None:

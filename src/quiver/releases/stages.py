@@ -173,6 +173,7 @@ class MapDone(msgspec.Struct, frozen=True):
     pieces: tuple[tuple[int, int], ...]
     documents_path: str
     listings: tuple[tuple[str, str], ...]
+    messages: tuple[str, ...]
 
 
 def map_share(task: MapTask) -> MapDone:
@@ -187,6 +188,7 @@ def map_share(task: MapTask) -> MapDone:
     tally = Tally()
     accepted = duplicates = rejected = signatures = 0
     found: list[tuple[str, str]] = []
+    messages: list[str] = []
     for key in sorted(papers):
         kept, losers, equal = settle(papers.pop(key), task.checksums)
         record = decode_item(kept.frame.body)
@@ -216,7 +218,10 @@ def map_share(task: MapTask) -> MapDone:
         duplicates += equal
         rejected += len(losers)
         for frame in losers:
-            rejects.write_conflict(frame, task.names[frame.input], decode_item(frame.body), kept.locator)
+            stands = f"{task.names[kept.frame.input]}:{kept.locator}"
+            message = rejects.write_conflict(frame, task.names[frame.input], decode_item(frame.body), stands)
+            if len(messages) < _MESSAGES_SHOWN:
+                messages.append(message)
     documents.close()
     rejects.close()
     tally_path = folder / "tallies" / name
@@ -228,6 +233,7 @@ def map_share(task: MapTask) -> MapDone:
         pieces=write_tally(tally.with_bare_names(), task.derived_shares, tally_path),
         documents_path=str(folder / "documents" / name),
         listings=tuple(found),
+        messages=tuple(messages),
     )
 
 
