@@ -135,3 +135,30 @@ def test_meta_tags_name_every_author_in_order_and_the_files() -> None:
     assert ("citation_firstpage", "19632") in tags
     assert ("citation_lastpage", "19642") in tags
     assert ("citation_doi", PAPER.doi) in tags
+
+
+@pytest.mark.parametrize(
+    ("container", "kind"),
+    [
+        ("Transactions of the Association for Computational Linguistics, Volume 4", "article"),
+        ("Computational Linguistics, Volume 42, Issue 4", "article"),
+        ("Journal of Machine Learning Research", "article"),
+        ("Proceedings of the 54th Annual Meeting of the Association for Computational Linguistics", "inproceedings"),
+        ("", "misc"),
+    ],
+)
+def test_a_journal_is_told_from_proceedings_by_its_title(container: str, kind: str) -> None:
+    assert entry_type([], [], container) == kind
+
+
+@pytest.mark.parametrize(
+    ("display", "written"),
+    [
+        ("J. L. Wyatt Jr.", "Wyatt, Jr., J. L."),
+        ("Rodriguez, S.", "Rodriguez, S."),
+        ("Simon and Garfunkel", "{Simon and Garfunkel}"),
+        ("Ann Lee", "Ann Lee"),
+    ],
+)
+def test_suffixes_and_commas_in_names(display: str, written: str) -> None:
+    assert bibtex_name(CitedName(display)) == written

@@ -361,3 +361,38 @@ def test_the_published_context_and_schema_are_those_that_are_used(client: FlaskC
     document = client.get("/name/andrew_zhao.jsonld").get_json(force=True)
     assert document["@context"] == context
     assert client.get("/ontology/record.schema.json").get_json(force=True)["title"].startswith("One line")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/name/andrew_zhao.ttl?page=" + "9" * 5000, 400),
+        ("/name/andrew_zhao.ttl?page=²", 400),
+        ("/sitemap.xml?part=Paper-²", 404),
+        ("/sitemap.xml?part=Paper-" + "9" * 4500, 404),
+        ("/sitemap.xml?part=foo", 404),
+        ("/sitemap.xml?part=Paper-0", 200),
+        ("/releases/nope", 404),
+    ],
+)
+def test_odd_numbers_and_names_in_queries_are_no_server_errors(client: FlaskClient, path: str, status: int) -> None:
+    response = client.get(path)
+    assert response.status_code == status
+    assert b"/tmp" not in response.data
+
+
+def test_any_origin_may_read_also_after_a_preflight(client: FlaskClient) -> None:
+    asked = {"Origin": "http://e.org", "Access-Control-Request-Headers": "if-none-match"}
+    preflight = client.options("/name/andrew_zhao.ttl", headers=asked)
+    assert preflight.headers["Access-Control-Allow-Headers"] == "if-none-match"
+    assert "GET" in preflight.headers["Access-Control-Allow-Methods"]
+    for path in ("/name/andrew_zhao", "/name/andrew_zhao.html", "/name/Andrew_Zhao", "/nothing"):
+        assert client.get(path).headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_304_has_the_fields_of_its_200(client: FlaskClient) -> None:
+    whole = client.get("/name/andrew_zhao.ttl")
+    unchanged = client.get("/name/andrew_zhao.ttl", headers={"If-None-Match": whole.headers["ETag"]})
+    assert unchanged.status_code == 304
+    for field in ("ETag", "Vary", "Cache-Control"):
+        assert unchanged.headers[field] == whole.headers[field]

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -55,23 +56,26 @@ def finish_release(
         DamagedRelease: the store does not hold as many statements as the parts.
     """
     seconds = dict(manifest.seconds)
-    started = time.monotonic()
-    _load_and_index(folder, parts, documents, settings, progress)
-    seconds["load_and_index"] = round(time.monotonic() - started, 3)
     quads = sum(part.quads for part in parts)
+
+    def loaded() -> None:
+        started = time.monotonic()
+        progress("answer", 0, 1)
+        store = pyoxigraph.Store.read_only(str(folder / "store"))
+        if len(store) != quads:
+            raise DamagedRelease(
+                f"the store holds {len(store):,} statements, the parts {quads:,}; nothing was published",
+                value=len(store),
+            )
+        (folder / "results").mkdir()
+        if manifest.kind == "records":
+            materialise(store, load_catalogue(), folder / "results", manifest.base)
+        seconds["answer"] = round(time.monotonic() - started, 3)
+        progress("answer", 1, 1)
+
     started = time.monotonic()
-    progress("answer", 0, 1)
-    store = pyoxigraph.Store.read_only(str(folder / "store"))
-    if len(store) != quads:
-        raise DamagedRelease(
-            f"the store holds {len(store):,} statements, the parts {quads:,}; nothing was published", value=len(store)
-        )
-    (folder / "results").mkdir()
-    if manifest.kind == "records":
-        materialise(store, load_catalogue(), folder / "results", manifest.base)
-    del store
-    seconds["answer"] = round(time.monotonic() - started, 3)
-    progress("answer", 1, 1)
+    _load_and_index(folder, parts, documents, settings, progress, loaded)
+    seconds["load_and_index"] = round(time.monotonic() - started, 3)
     started = time.monotonic()
     content = format_content(sum_content(part.content for part in parts))
     release_id = _free_id(shelf, f"{manifest.id}-{content[:12]}")
@@ -109,9 +113,17 @@ def _free_id(shelf: Library, release_id: str) -> str:
 
 
 def _load_and_index(
-    folder: Path, parts: Sequence[Part], documents: Sequence[Path] | None, settings: Settings, progress: Progress
+    folder: Path,
+    parts: Sequence[Part],
+    documents: Sequence[Path] | None,
+    settings: Settings,
+    progress: Progress,
+    loaded: Callable[[], None],
 ) -> None:
-    """Load the store and write the index; unless small, side by side in processes that give their memory back."""
+    """Load the store and write the index; unless small, side by side in processes that give their memory back.
+
+    *loaded* is called when the store can be read: while it is being compacted, a reader keeps the state it opened.
+    """
     total = sum(part.text_bytes for part in parts)
     progress("load", 0, total)
     names = [part.path for part in parts]
@@ -122,6 +134,7 @@ def _load_and_index(
         load_parts(names, str(folder / "store"), compact)
         if papers is not None:
             index_documents(papers, str(folder / "search"), memory_bytes)
+        loaded()
         return
     receiver, sender = _CONTEXT.Pipe(duplex=False)
     loader = _CONTEXT.Process(
@@ -142,11 +155,12 @@ def _load_and_index(
     try:
         while True:
             try:
-                loaded = receiver.recv()
-                if loaded == _LOADED:
+                bytes_read = receiver.recv()
+                if bytes_read == _LOADED:
+                    loaded()
                     progress("compact", 0, 0)
                 else:
-                    progress("load", loaded, total)
+                    progress("load", bytes_read, total)
             except EOFError:
                 break
         for what, process in running.items():
@@ -178,11 +192,12 @@ def load_parts(paths: list[str], store: str, compact: bool, sender: Connection |
         input=PartsFile([Path(path) for path in paths], report),  # type: ignore[arg-type]
         format=pyoxigraph.RdfFormat.N_QUADS,
     )
-    if compact:
-        if sender is not None:
-            sender.send(_LOADED)
-        target.optimize()
     target.flush()
+    if sender is not None:
+        sender.send(_LOADED)
+    if compact:
+        target.optimize()
+        target.flush()
 
 
 def index_documents(paths: list[str], folder: str, memory_bytes: int) -> None:
@@ -216,11 +231,13 @@ def joined(folder: Path, files: Sequence[ReleaseFile], quads: int) -> ReleaseFil
 def _release_files(folder: Path, parts: Sequence[Part], progress: Progress) -> Iterator[ReleaseFile]:
     known = {str(Path(part.path).relative_to(folder)): part for part in parts}
     paths = sorted(Path(directory) / name for directory, _, names in os.walk(folder) for name in names)
-    for count, path in enumerate(paths, start=1):
+    names = [str(path.relative_to(folder)) for path in paths]
+    unknown = [path for path, name in zip(paths, names, strict=True) if name not in known]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        sums = dict(zip(unknown, threads.map(checksum, unknown), strict=True))
+    for count, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
         progress("checksum", count, len(paths))
-        name = str(path.relative_to(folder))
-        part = known.get(name)
-        if part is not None:
-            yield ReleaseFile(name, part.size, part.sha256, part.quads)
+        if name in known:
+            yield ReleaseFile(name, known[name].size, known[name].sha256, known[name].quads)
         else:
-            yield ReleaseFile(name, *checksum(path))
+            yield ReleaseFile(name, *sums[path])

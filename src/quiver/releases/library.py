@@ -106,7 +106,7 @@ class Library:
         """
         if release_id not in self.ids():
             raise NotFound(
-                f"no release {release_id!r} in {self.path}",
+                f"no release {release_id!r}",
                 value=release_id,
                 hint="`quiver releases LIBRARY` lists them.",
             )

@@ -135,6 +135,8 @@ def entry_type(types: Sequence[str], kinds: Sequence[str], container: str) -> st
         for value in stated:
             if value.casefold() in table:
                 return table[value.casefold()]
+    if _JOURNAL.search(container):
+        return "article"
     return "inproceedings" if container else "misc"
 
 
@@ -168,6 +170,11 @@ def protect_title(title: str) -> str:
     return "".join([*pieces, text[end:].translate(_LATEX)])
 
 
+# How titles of volumes begin that are journals; a source that gives no kind of venue gives these.
+_JOURNAL = re.compile(r"^(?:Transactions of|Computational Linguistics, Volume)|\bJournal\b", re.IGNORECASE)
+_SUFFIXES = ("Jr.", "Jr", "Sr.", "Sr", "II", "III", "IV")
+
+
 def bibtex_name(name: CitedName) -> str:
     """One name of an `author` field: "Family, Given" where stated, else as displayed.
 
@@ -177,6 +184,13 @@ def bibtex_name(name: CitedName) -> str:
         family, given = _one_part(name.family), _one_part(name.given)
         return f"{family}, {given}" if given else f"{{{family}}}"
     shown = escape_latex(name.display)
+    words = shown.split()
+    if len(words) > 2 and words[-1] in _SUFFIXES and "," not in shown:
+        return f"{words[-2]}, {words[-1]}, {' '.join(words[:-2])}"
+    if re.fullmatch(r"[^,]+, [^,]+", shown) and not {"and", *map(str.casefold, _SUFFIXES)} & {
+        *shown.casefold().split()
+    }:
+        return shown
     taken_apart = "," in shown or "and" in shown.casefold().split() or shown.casefold() == "others"
     return f"{{{shown}}}" if taken_apart else shown
 
@@ -196,6 +210,14 @@ def _ascii(text: str) -> str:
     return "".join(c for c in folded if c.isascii() and c.isalnum()).lower()
 
 
+def _family(name: CitedName) -> str:
+    """The family name, stated, before a comma, or the last word but for a suffix."""
+    if name.family or "," in name.display:
+        return name.family or name.display.partition(",")[0]
+    words = [word for word in name.display.split() if word not in _SUFFIXES]
+    return words[-1] if words else ""
+
+
 def citation_key(citation: Citation) -> str:
     """The stated citation key, else family name, year and first telling word of the title.
 
@@ -206,7 +228,7 @@ def citation_key(citation: Citation) -> str:
     if stated:
         return stated
     first = citation.names[0] if citation.names else None
-    family = (first.family or (first.display.split() or [""])[-1]) if first else ""
+    family = _family(first) if first else ""
     words = (_ascii(word) for word in re.split(r"[\s:,;/()-]+", citation.title))
     word = next((word for word in words if word and f" {word} " not in _SMALL_WORDS), "")
     return f"{_ascii(family)}{citation.year}{word}" or "paper"

@@ -112,4 +112,6 @@ def _sentence(text: str) -> str:
     text = text.strip()
     if not text:
         return text
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    # What begins with an identifier (page=, name/papers) stays as it is written.
+    first = text[0].upper() if text.split()[0].isalpha() else text[0]
+    return first + text[1:] + ("" if text[-1] in ".!?" else ".")

@@ -73,6 +73,7 @@ def not_modified(media_type: str) -> Response | None:
         if request.if_none_match.contains_weak(tagger.tag(graph, media_type, used)):
             response = Response(status=304)
             response.set_etag(tagger.tag(graph, media_type, used))
+            response.headers["Cache-Control"] = "no-cache"
             return response
     return None
 
@@ -89,11 +90,16 @@ def register(app: Flask, settings: Settings) -> None:
         if response.mimetype == "text/html":
             response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             response.headers.setdefault("Referrer-Policy", "same-origin")
-        else:
-            response.headers.setdefault("Access-Control-Allow-Origin", "*")
-            response.headers.setdefault(
-                "Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"
-            )
+        # Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
+        response.headers.setdefault("Access-Control-Allow-Origin", "*")
+        response.headers.setdefault(
+            "Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"
+        )
+        if request.method == "OPTIONS":
+            response.headers.setdefault("Access-Control-Allow-Methods", response.headers.get("Allow", "GET, HEAD"))
+            asked = request.headers.get("Access-Control-Request-Headers", "*")
+            response.headers.setdefault("Access-Control-Allow-Headers", asked)
+            response.vary.add("Access-Control-Request-Headers")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         if request.endpoint == "static" and response.status_code == 200:
             _prepare_static(response)
@@ -108,7 +114,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 def _vary(response: Response) -> None:
     response.vary.add("Accept-Encoding")
-    if g.get("negotiated") or response.status_code >= 300:
+    if g.get("negotiated") or (response.status_code >= 300 and response.status_code != 304):
         response.vary.add("Accept")
 
 

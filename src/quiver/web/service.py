@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from quiver import __version__
 from quiver.config import Settings
 from quiver.descriptions import dataset_description
-from quiver.errors import NotAcceptable
+from quiver.errors import NotAcceptable, NotFound
 from quiver.namespaces import PREFIXES, term
 from quiver.negotiation import JSONLD, NTRIPLES, RDFXML, TURTLE, choose
 from quiver.web.documents import SERIALISATIONS
@@ -137,7 +137,7 @@ def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -
 
     @blueprint.get("/.well-known/void")
     def void() -> Response:
-        g.negotiated = True
+        g.negotiated = g.tagged = True
         formats = (TURTLE, NTRIPLES, JSONLD, RDFXML)
         chosen = choose(request.headers.get("Accept"), formats) or (
             TURTLE if "text/html" in request.headers.get("Accept", "") else None
@@ -178,9 +178,10 @@ def _sitemap() -> Response:
         ]
         return _xml("sitemapindex", entries)
     name, _, number = part.partition("-")
-    if f"q:{name}" not in _SITEMAP_CLASSES or not number.isdigit():
-        return _xml("urlset", [])
-    start = int(number) * SITEMAP_SIZE
+    known = f"q:{name}" in _SITEMAP_CLASSES and number.isascii() and number.isdigit() and len(number) <= 6
+    start = int(number) * SITEMAP_SIZE if known else 0
+    if not known or start >= max(_count(f"q:{name}"), 1):
+        raise NotFound(f"the sitemap has no part {part[:40]!r}", value=part, hint="/sitemap.xml lists its parts.")
     entries = []
     for place, triple in enumerate(graph.triples(predicate=term("rdf:type"), object_=term(f"q:{name}"))):
         if place >= start + SITEMAP_SIZE:
