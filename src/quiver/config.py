@@ -74,7 +74,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("jobs", 0, "processes", "Processes that read and map records; 0 means one for each core."),
     Setting("partition_bytes", 16_000_000, "bytes", "Input handled by one mapping task at a time."),
     Setting("index_memory_bytes", 100_000_000, "bytes", "Memory in which the text index is written."),
-    Setting("compact_store", True, "yes or no", "Compact the store after loading: queries get 3 to 10 times faster."),
+    Setting(
+        "compact_above",
+        5_000_000,
+        "quads",
+        "Larger stores are compacted after loading: slower to build, faster to ask.",
+    ),
     Setting("max_record_bytes", 64_000_000, "bytes", "Longest record (one line, or one page) that a reader takes."),
     Setting("host", "127.0.0.1", "address", "Address that the server binds."),
     Setting("port", 8000, "port", "Port that the server binds."),
@@ -128,9 +133,6 @@ class Settings(Mapping[str, SettingValue]):
 
     def integer(self, name: str) -> int:
         return int(self._values[name])
-
-    def flag(self, name: str) -> bool:
-        return bool(self._values[name])
 
     def number(self, name: str) -> float:
         return float(self._values[name])

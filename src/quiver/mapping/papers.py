@@ -52,6 +52,10 @@ NO_NAME: Final = "(no name)"
 _TYPE: Final = predicate("rdf:type")
 _SIGNATURE: Final = named("q:AuthorSignature")
 _LABEL: Final = predicate("rdfs:label")
+_HAS_SIGNATURE: Final = predicate("q:hasSignature")
+_CREATOR: Final = predicate("dc:creator")
+_GIVEN: Final = predicate("q:statedGivenName")
+_FAMILY: Final = predicate("q:statedFamilyName")
 _ORDINAL: Final = predicate("q:ordinal")
 _STATED_NAME: Final = predicate("q:statedName")
 _DISPLAY_NAME: Final = predicate("q:displayName")
@@ -207,9 +211,10 @@ def _map_links(block: Block, record: Record) -> None:
                 block.iri(property_, address)
             if address != stated:
                 block.text("q:statedLink", stated)
-    for link in find_links(record.abstract):
-        if is_absolute_iri(link):
-            block.iri("q:link", link)
+    if "http" in record.abstract.casefold():
+        for link in find_links(record.abstract):
+            if is_absolute_iri(link):
+                block.iri("q:link", link)
 
 
 def _map_byline(
@@ -218,22 +223,19 @@ def _map_byline(
     signatures = tuple(
         MappedSignature(name_key(author.name), author.name, row_key(author), author.id) for author in record.authors
     )
-    for ordinal in range(1, len(signatures) + 1):
-        block.iri("q:hasSignature", f"{iri}#a{ordinal}")
+    paper = f"<{iri}>"
+    block.add(f"{paper}{_HAS_SIGNATURE}<{iri}#a{ordinal}> .\n" for ordinal in range(1, len(signatures) + 1))
     block.integer("q:authorCount", len(signatures))
     missing = set(listed_by) - {signature.cluster for signature in signatures}
     cut = "q:PossiblyAbridged" if record.byline_may_be_cut else "q:Complete"
     block.named("q:bylineStatus", "q:Abridged" if missing else cut)
     displayed = [display_name(author.name) for author in record.authors]
-    for name in displayed:
-        if name:
-            block.text("dc:creator", name)
+    block.add(f"{paper}{_CREATOR}{literal(name)} .\n" for name in displayed if name)
     for ordinal, (author, signature, name) in enumerate(zip(record.authors, signatures, displayed, strict=True), 1):
         # Half of all statements are these: written together, without a call for each.
         subject = f"<{iri}#a{ordinal}>"
         stated = literal(author.name)
         shown = stated if name == author.name else literal(name)
-        block.about(f"{iri}#a{ordinal}")
         block.add(
             (
                 f"{subject}{_TYPE}{_SIGNATURE} .\n",
@@ -245,15 +247,17 @@ def _map_byline(
                 f"{subject}{_AUTHOR_ROW}<{minter.author_row(source, signature.row)}> .\n",
             )
         )
-        _map_author_details(block, author)
+        if author.given:
+            block.add((f"{subject}{_GIVEN}{literal(author.given)} .\n",))
+        if author.family:
+            block.add((f"{subject}{_FAMILY}{literal(author.family)} .\n",))
+        if author.variants or author.affiliations or author.orcid or author.identifiers:
+            block.about(f"{iri}#a{ordinal}")
+            _map_author_details(block, author)
     return signatures
 
 
 def _map_author_details(block: Block, author: Author) -> None:
-    if author.given:
-        block.text("q:statedGivenName", author.given)
-    if author.family:
-        block.text("q:statedFamilyName", author.family)
     block.texts("q:statedNameVariant", author.variants)
     block.texts("q:statedAffiliation", author.affiliations)
     if author.orcid:
