@@ -7,6 +7,8 @@ each document's statements (a document is a resource with its fragments): it dep
 from __future__ import annotations
 
 import hashlib
+import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar, cast
@@ -22,6 +24,7 @@ _LEVEL: Final = 2
 _CHUNK_BYTES: Final = 1 << 20
 _GZIP_ERROR = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
 _MODULUS: Final = 1 << 128
+_CHUNKS_AHEAD: Final = 8
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -158,24 +161,43 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 
 class PartsFile:
-    """Several parts as one readable file, for the bulk loader; *advanced* is told the bytes handed out so far."""
+    """Several parts as one readable file, for the bulk loader; *advanced* is told the bytes handed out so far.
+
+    A thread unpacks ahead, since the loader parses in the thread that reads.
+    """
 
     def __init__(self, paths: Sequence[Path], advanced: Callable[[int], None] | None = None) -> None:
-        self._chunks = (chunk for path in paths for chunk in read_part(path))
+        self._paths = paths
+        self._ahead: queue.Queue[bytes | Exception] = queue.Queue(_CHUNKS_AHEAD)
         self._rest = memoryview(b"")
         self._advanced = advanced
         self._total = 0
+        self._ended = False
+        threading.Thread(target=self._unpack, daemon=True).start()
+
+    def _unpack(self) -> None:
+        try:
+            for path in self._paths:
+                for chunk in read_part(path):
+                    if chunk:
+                        self._ahead.put(chunk)
+        except (OSError, DamagedRelease) as error:
+            self._ahead.put(error)
+        self._ahead.put(b"")
 
     def read(self, size: int = -1) -> bytes:
-        """At most *size* bytes; fewer only at the end of a piece, none at the end of all."""
-        if not self._rest:
-            self._rest = memoryview(next(self._chunks, b""))
-            while not self._rest:
-                chunk = next(self._chunks, None)
-                if chunk is None:
-                    return b""
-                self._rest = memoryview(chunk)
-            self._total += len(self._rest)
+        """At most *size* bytes; fewer only at the end of a piece, none at the end of all.
+
+        Raises:
+            DamagedRelease: a part is damaged.
+        """
+        if not self._rest and not self._ended:
+            chunk = self._ahead.get()
+            if isinstance(chunk, Exception):
+                raise chunk
+            self._ended = not chunk
+            self._rest = memoryview(chunk)
+            self._total += len(chunk)
             if self._advanced:
                 self._advanced(self._total)
         piece = self._rest if size < 0 else self._rest[:size]
