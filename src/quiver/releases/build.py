@@ -9,7 +9,6 @@ processes.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -126,8 +125,7 @@ def build(
     plan = _plan(files, format_name, source, settings)
     shelf = Library(library)
     with shelf.writing():
-        folder = shelf.new_folder()
-        try:
+        with shelf.new_folder() as folder:
             state = _Progress()
             size = sum(path.stat().st_size for path in plan.paths)
             with Workers(settings.integer("jobs"), size, progress) as workers:
@@ -150,9 +148,6 @@ def build(
                 settings=settings,
                 progress=progress,
             )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
         if keep := settings.integer("keep_releases"):
             shelf.remove_oldest(keep)
     return BuildReport(release, total, tuple(state.messages), tuple(rejects), time.monotonic() - started)

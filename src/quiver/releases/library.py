@@ -160,11 +160,16 @@ class Library:
             if not listing.name.startswith("refused-") and listing.stem not in published:
                 listing.unlink()
 
-    def new_folder(self) -> Path:
-        """An empty folder for a release in the making; call it while holding `writing`."""
+    @contextlib.contextmanager
+    def new_folder(self) -> Iterator[Path]:
+        """An empty folder for a release in the making, gone if making it fails; enter it while holding `writing`."""
         folder = self.releases_path / f"{_BUILDING}{os.getpid()}"
         folder.mkdir()
-        return folder
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def publish(self, folder: Path, release_id: str) -> Release:
         """Move a finished folder into place and make it current, in one step for readers."""

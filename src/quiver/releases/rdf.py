@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -44,52 +43,47 @@ def build_from_rdf(
     """
     settings = settings or Settings()
     shelf = Library(library)
-    with shelf.writing():
-        folder = shelf.new_folder()
-        try:
-            started = time.monotonic()
-            dataset = pyoxigraph.Dataset()
-            inputs = []
-            for entry in files:
-                path, graph = entry if isinstance(entry, tuple) else (entry, "")
-                count = _parse(dataset, path, graph, base)
-                size, sha256 = checksum(path)
-                inputs.append(Input(path.name, size, sha256, "rdf", "rdf", read=count))
-            dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
-            writer = PartWriter(folder / "parts" / "rdf.nq.gz")
-            # The store gives numbers and dates back in their canonical form, so the parts hold that form too.
-            memory = pyoxigraph.Store()
-            memory.extend(dataset)
-            lines = sorted(f"{quad} .\n" for quad in memory)
-            for _, document in itertools.groupby(lines, document_of):
-                writer.write(list(document))
-            part = writer.close()
-            now = datetime.now(UTC)
-            manifest = Manifest(
-                id=stamp(now),
-                base=normalise_base(base or settings.text("base")),
-                created=now.isoformat(timespec="seconds"),
-                software=f"quiver {__version__}",
-                content_hash="",
-                quads=0,
-                kind="rdf",
-                parent=shelf.current_id(),
-                sources={"rdf": SourceCounts(read=len(files), accepted=len(files))},
-                inputs=tuple(inputs),
-                seconds={"read": round(time.monotonic() - started, 3)},
-            )
-            release, _ = finish_release(
-                shelf,
-                folder,
-                parts=[part] if part else [],
-                documents=[],
-                manifest=manifest,
-                settings=settings,
-                progress=progress,
-            )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+    with shelf.writing(), shelf.new_folder() as folder:
+        started = time.monotonic()
+        dataset = pyoxigraph.Dataset()
+        inputs = []
+        for entry in files:
+            path, graph = entry if isinstance(entry, tuple) else (entry, "")
+            count = _parse(dataset, path, graph, base)
+            size, sha256 = checksum(path)
+            inputs.append(Input(path.name, size, sha256, "rdf", "rdf", read=count))
+        dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
+        writer = PartWriter(folder / "parts" / "rdf.nq.gz")
+        # The store gives numbers and dates back in their canonical form, so the parts hold that form too.
+        memory = pyoxigraph.Store()
+        memory.extend(dataset)
+        lines = sorted(f"{quad} .\n" for quad in memory)
+        for _, document in itertools.groupby(lines, document_of):
+            writer.write(list(document))
+        part = writer.close()
+        now = datetime.now(UTC)
+        manifest = Manifest(
+            id=stamp(now),
+            base=normalise_base(base or settings.text("base")),
+            created=now.isoformat(timespec="seconds"),
+            software=f"quiver {__version__}",
+            content_hash="",
+            quads=0,
+            kind="rdf",
+            parent=shelf.current_id(),
+            sources={"rdf": SourceCounts(read=len(files), accepted=len(files))},
+            inputs=tuple(inputs),
+            seconds={"read": round(time.monotonic() - started, 3)},
+        )
+        release, _ = finish_release(
+            shelf,
+            folder,
+            parts=[part] if part else [],
+            documents=[],
+            manifest=manifest,
+            settings=settings,
+            progress=progress,
+        )
     return release
 
 

@@ -41,8 +41,7 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             raise InvalidRecord("a release made of plain RDF has no base of ours to change", value=parent.id)
         if parent.base == base:
             raise InvalidRecord(f"the release has the base {base} already", value=base)
-        folder = shelf.new_folder()
-        try:
+        with shelf.new_folder() as folder:
             started = time.monotonic()
             old, new = f"<{parent.base}".encode(), f"<{base}".encode()
             parts = []
@@ -73,9 +72,6 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
                 settings=settings,
                 progress=progress,
             )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
     return release
 
 
