@@ -37,7 +37,7 @@ class QueryRequest:
     """A query over the store at *store_path*; `formats` gives for each kind of result the format that is accepted.
 
     Without `default_graphs` and `named_graphs` the data set is that of the query, or of the store. `base` resolves
-    relative IRIs; `client` names who asks.
+    relative IRIs; `client` names who asks; `search_path` is the text index that `SERVICE q:search` asks.
     """
 
     text: str
@@ -48,16 +48,21 @@ class QueryRequest:
     timeout_s: float | None = None
     base: str | None = None
     client: str = ""
+    search_path: Path | None = None
 
 
 class QueryAnswer:
-    """A complete result: `kind`, `format`, `size` in bytes, `rows` where known. Close it, or use it in a `with`."""
+    """A complete result: `kind`, `format`, `size` in bytes, `rows` where known. Close it, or use it in a `with`.
+
+    `repeatable` says that the same query over the same release gives the same result.
+    """
 
     def __init__(self, answered: Answered, form: Format, body: bytes, file: BinaryIO | None) -> None:
         self.kind = cast(Kind, answered.kind)
         self.format = form
         self.size = answered.size
         self.rows = answered.rows
+        self.repeatable = answered.repeatable
         self._body = body
         self._file = file
 
@@ -167,6 +172,7 @@ class Evaluator:
             named_graphs=list(request.named_graphs),
             base=request.base,
             client=request.client,
+            search=str(request.search_path) if request.search_path is not None else "",
         )
         try:
             header = encode(ask)

@@ -54,16 +54,21 @@ class Ask(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
     named_graphs: list[str] = []
     base: str | None = None
     client: str = ""
+    search: str = ""
 
 
 class Answered(msgspec.Struct, tag=True, frozen=True):
-    """Worker to broker to client: a whole result, in the body or in the file that comes along."""
+    """Worker to broker to client: a whole result, in the body or in the file that comes along.
+
+    `repeatable`: the same query over the same release gives the same result, as far as the query shows.
+    """
 
     kind: str
     format: str
     size: int
     rows: int | None
     spooled: bool
+    repeatable: bool = False
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
