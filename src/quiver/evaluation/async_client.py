@@ -1,4 +1,4 @@
-"""How an event loop asks the broker: nothing waits but the request itself, and one that is cancelled is stopped."""
+"""How an event loop asks the broker: no thread waits, and a query that is cancelled is stopped."""
 
 from __future__ import annotations
 
@@ -17,33 +17,27 @@ _Taken = tuple[bytes, bytes, int | None]
 
 
 class AsyncEvaluator:
-    """Evaluates queries through the broker at *socket_path*, for the event loop that runs."""
+    """Evaluates queries through the broker at *socket_path*, for one event loop."""
 
-    def __init__(self, socket_path: str | Path, settings: Settings) -> None:
+    def __init__(self, socket_path: str | Path, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._socket_path = str(socket_path)
         self._timeout_s = settings.number("query_timeout_s")
         self._max_length = settings.integer("query_max_length")
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._idle: list[_Line] = []
 
-    async def evaluate(self, request: QueryRequest) -> QueryAnswer:
-        """The answer to *request*; cancelling this stops the query.
+    def submit(self, request: QueryRequest) -> AsyncAnswer:
+        """The query under way.
 
         Raises:
-            MalformedQuery, QueryRefused, UpdateRefused, NotAcceptable, BadRequest: the request is at fault.
-            QueryTimeout, MemoryLimit, ResultTooLarge, Overloaded: a limit was reached.
-            WorkerLost, DamagedRelease, ServiceFailed: the service is.
+            BadRequest: it is too long, or no text.
+            Overloaded: too many arrive at once.
+            WorkerLost: there is no broker.
         """
         header, timeout_s = as_message(request, self._timeout_s, self._max_length)
         line = self._take()
-        try:
-            header, body, descriptor = await line.ask(header, timeout_s + GRACE_S)
-        except BaseException:
-            # Cancelled, most often: the broker takes the end of the line as the end of the query.
-            line.close()
-            raise
-        self._idle.append(line)
-        return as_answer(request, decode(header), body, descriptor)
+        line.ask(header, timeout_s + GRACE_S)
+        return AsyncAnswer(request, line, self._idle)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -69,38 +63,69 @@ class AsyncEvaluator:
         return _Line(self._loop, connection)
 
 
+class AsyncAnswer:
+    """A query under way: `result` waits for it, `cancel` stops it."""
+
+    def __init__(self, request: QueryRequest, line: _Line, idle: list[_Line]) -> None:
+        self._request = request
+        self._line = line
+        self._idle = idle
+
+    async def result(self) -> QueryAnswer:
+        """The answer.
+
+        Raises:
+            MalformedQuery, QueryRefused, UpdateRefused, NotAcceptable, BadRequest: the request is at fault.
+            QueryTimeout, MemoryLimit, ResultTooLarge, Overloaded: a limit was reached.
+            WorkerLost, DamagedRelease, ServiceFailed: the service is, or the query was cancelled.
+        """
+        try:
+            header, body, descriptor = await self._line.answer
+        except BaseException:
+            self._line.close()
+            raise
+        self._idle.append(self._line)
+        return as_answer(self._request, decode(header), body, descriptor)
+
+    def cancel(self) -> None:
+        # The broker takes the end of the line as the end of the query.
+        self._line.close()
+        self._line.fail()
+
+
 class _Line:
     """One connection to the broker; one request at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
         self._loop = loop
         self._channel = Channel(loop, connection)
-        self._answer: asyncio.Future[_Taken] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.answer: asyncio.Future[_Taken] = loop.create_future()
         self.is_open = True
         self._channel.start(self._on_frame, self._on_gone)
 
-    async def ask(self, header: bytes, timeout_s: float) -> _Taken:
-        """What the broker answers to the message *header*.
-
-        Raises:
-            WorkerLost: it is gone, or silent for longer than *timeout_s*.
-        """
-        answer = self._answer = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, self._fail)
+    def ask(self, header: bytes, timeout_s: float) -> None:
+        """Send the message *header*; `answer` then is what the broker says, or WorkerLost after *timeout_s*."""
+        if self.answer.done():
+            self.answer = self._loop.create_future()
+        self._timer = self._loop.call_later(timeout_s, self.fail)
         self._channel.send(header)
-        try:
-            return await answer
-        finally:
-            timer.cancel()
-            self._answer = None
+
+    def fail(self) -> None:
+        """Have who waits be told that there will be no answer."""
+        self._stop_clock()
+        if not self.answer.done():
+            self.answer.set_exception(service_gone())
 
     def close(self) -> None:
         self.is_open = False
+        self._stop_clock()
         self._channel.close()
 
     def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result((header, body, descriptor))
+        self._stop_clock()
+        if not self.answer.done():
+            self.answer.set_result((header, body, descriptor))
             return
         # Nobody asked, or nobody waits any more.
         if descriptor is not None:
@@ -109,8 +134,9 @@ class _Line:
 
     def _on_gone(self, channel: Channel) -> None:
         self.is_open = False
-        self._fail()
+        self.fail()
 
-    def _fail(self) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(service_gone())
+    def _stop_clock(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
