@@ -24,7 +24,20 @@ import pyoxigraph  # loaded once here, so that a forked worker starts warm
 
 from quiver.errors import Overloaded, QueryTimeout, QuiverError
 from quiver.evaluation.channels import Channel, Ending, Job, WorkerProcess
-from quiver.evaluation.messages import Ask, AskStatus, BrokerSettings, BrokerStatus, Failed, decode, encode, failure
+from quiver.evaluation.lending import Lender
+from quiver.evaluation.messages import (
+    Adopt,
+    Ask,
+    AskStatus,
+    Borrow,
+    BrokerSettings,
+    BrokerStatus,
+    Failed,
+    Return,
+    decode,
+    encode,
+    failure,
+)
 from quiver.evaluation.pool import WorkerPool
 from quiver.evaluation.scheduling import FairQueue
 
@@ -63,6 +76,9 @@ class Broker:
             on_answer=self._on_answer,
             on_lost=self._on_worker_lost,
         )
+        self._lender = Lender(
+            self._pool, settings.limits.memory_bytes, may_lend=self._may_lend, on_change=self._dispatch
+        )
 
     async def run(self) -> None:
         """Serve until told to end."""
@@ -98,14 +114,23 @@ class Broker:
             client.send(encode(self._status()))
         elif isinstance(message, Ask) and client not in self._jobs:
             self._take(Job(client, message, header))
+        elif isinstance(message, Borrow):
+            self._lender.borrow(client)
+        elif isinstance(message, Return):
+            self._lender.give_back(message.worker)
+        elif isinstance(message, Adopt) and client not in self._jobs:
+            self._adopt(Job(client, message.ask, encode(message.ask)), message.worker)
         else:
             raise ConnectionError("a client speaks out of turn")
 
-    def _take(self, job: Job) -> None:
+    def _begin(self, job: Job) -> None:
         self._jobs[job.client] = job
         job.timeout_s = min(job.ask.timeout_s, self._settings.timeout_s)
-        job.deadline = self._loop.call_later(job.timeout_s, self._on_deadline, job)
-        free = max(self._settings.workers - len(self._running), 0)
+        job.deadline = self._loop.call_later(job.timeout_s - job.ask.waited_s, self._on_deadline, job)
+
+    def _take(self, job: Job) -> None:
+        self._begin(job)
+        free = max(self._settings.workers - self._used, 0)
         refused = self._waiting.push(job.ask.client, job, free)
         if refused is not None:
             self._counts["refused"] += 1
@@ -115,8 +140,22 @@ class Broker:
             )
         self._dispatch()
 
+    def _adopt(self, job: Job, pid: int) -> None:
+        """Take *job* over, which is under way in the lent worker *pid*."""
+        worker = self._lender.adopt(pid)
+        if worker is None:
+            # It died at this very moment.
+            self._take(job)
+            return
+        self._counts["adopted"] += 1
+        self._begin(job)
+        self._pool.mark(worker, job.ask.store)
+        self._run(job, worker)
+        self._dispatch()
+
     def _on_client_gone(self, client: Channel) -> None:
         self._clients.discard(client)
+        self._lender.leave(client)
         job = self._jobs.pop(client, None)
         if job is None:
             return
@@ -150,24 +189,38 @@ class Broker:
 
     # -- which query runs
 
+    @property
+    def _used(self) -> int:
+        return len(self._running) + len(self._lender)
+
+    def _may_lend(self) -> bool:
+        return bool(self._pool) and not self._waiting and self._used < self._settings.workers
+
     def _dispatch(self) -> None:
         while self._pool and (job := self._next()) is not None:
             worker = self._pool.take(job.ask.store)
-            job.worker = worker
-            self._running[worker] = job
-            job.long = self._loop.call_later(_LONG_S, self._on_long, job)
+            self._run(job, worker)
             worker.channel.send(job.header)
+        self._lender.serve()
+
+    def _run(self, job: Job, worker: WorkerProcess) -> None:
+        job.worker = worker
+        self._running[worker] = job
+        job.long = self._loop.call_later(max(_LONG_S - job.ask.waited_s, 0.0), self._on_long, job)
 
     def _next(self) -> Job | None:
-        workers = self._settings.workers
-        if len(self._running) < workers:
-            return self._waiting.pop()
         if not self._waiting:
             return None
+        workers = self._settings.workers
+        if self._used < workers:
+            return self._waiting.pop()
         may = self._may_run_extra()
-        if len(self._running) > workers:
+        if self._used > workers and not self._lender:
             self._make_room(may)
-        return self._waiting.pop(may) if len(self._running) == workers else None
+        if self._used == workers and (job := self._waiting.pop(may)) is not None:
+            return job
+        self._lender.recall_one()
+        return None
 
     def _may_run_extra(self) -> _MayRunExtra:
         return _MayRunExtra({job.ask.client for job in self._running.values()})
@@ -212,18 +265,22 @@ class Broker:
         job = self._running.get(worker)
         if job is not None:
             self._release(job)
-            self._counts["lost"] += 1
-            self._fail(job, ending.error(self._settings.limits.memory_bytes))
+            if ending.is_orderly:
+                self._waiting.push_back(job.ask.client, job)
+            else:
+                self._counts["lost"] += 1
+                self._fail(job, ending.error(self._settings.limits.memory_bytes))
         self._dispatch()
 
     # -- the process itself
 
     def _status(self) -> BrokerStatus:
-        names = ("answered", "failed", "timed_out", "cancelled", "refused", "lost", "moved")
+        names = ("answered", "failed", "timed_out", "cancelled", "refused", "lost", "moved", "adopted")
         return BrokerStatus(
             running=len(self._running),
             waiting=len(self._waiting),
             workers=self._pool.pids(),
+            lent=len(self._lender),
             **{name: self._counts[name] for name in names},
         )
 

@@ -93,8 +93,8 @@ class QueryAnswer:
         self.close()
 
 
-def as_message(request: QueryRequest, timeout_s: float, max_length: int) -> tuple[bytes, float]:
-    """What the broker is sent for *request*, and the deadline in seconds, which is at most *timeout_s*.
+def as_message(request: QueryRequest, timeout_s: float, max_length: int) -> tuple[Ask, bytes]:
+    """What the broker is sent for *request*, as it is and encoded; the deadline is at most *timeout_s*.
 
     Raises:
         BadRequest: the query is longer than *max_length* characters, or no text.
@@ -117,7 +117,7 @@ def as_message(request: QueryRequest, timeout_s: float, max_length: int) -> tupl
         search=str(request.search_path) if request.search_path is not None else "",
     )
     try:
-        return encode(ask), timeout_s
+        return ask, encode(ask)
     except UnicodeEncodeError as error:
         raise BadRequest("The query holds half of a surrogate pair, which is no character.") from error
 
@@ -198,8 +198,8 @@ class Evaluator:
             BadRequest: it is too long, or no text.
             WorkerLost: there is no broker.
         """
-        header, timeout_s = as_message(request, self._timeout_s, self._max_length)
-        return PendingAnswer(self, request, self._send(header, timeout_s + GRACE_S))
+        ask, header = as_message(request, self._timeout_s, self._max_length)
+        return PendingAnswer(self, request, self._send(header, ask.timeout_s + GRACE_S))
 
     def status(self) -> BrokerStatus:
         """What the broker does now.

@@ -57,13 +57,19 @@ class WorkerPool:
         """Whether a worker is idle."""
         return bool(self._idle)
 
-    def take(self, store: str) -> WorkerProcess:
-        """An idle worker, the one whose caches for *store* are warmest."""
+    def take(self, store: str | None = None) -> WorkerProcess:
+        """An idle worker, the one whose caches for *store* (else: the last one asked for) are warmest."""
+        if store is None:
+            store = self._last_store
         # Given back last, taken first.
         worker = next((one for one in reversed(self._idle) if one.store == store), self._idle[-1])
         self._idle.remove(worker)
-        worker.store = self._last_store = store
+        self.mark(worker, store)
         return worker
+
+    def mark(self, worker: WorkerProcess, store: str | None) -> None:
+        """Note that *worker* now has *store* open, which new workers open too."""
+        worker.store = self._last_store = store
 
     def give_back(self, worker: WorkerProcess) -> None:
         """*worker* has answered."""
@@ -85,6 +91,17 @@ class WorkerPool:
         worker.kill()
         self._loop.call_soon(self._reap, worker)
         self.replenish()
+
+    def bury(self, worker: WorkerProcess) -> Ending:
+        """How *worker*, which has ended by itself, ended; it is replaced."""
+        self._forget(worker)
+        ending = worker.reap()
+        if not worker.is_ready:
+            self._failed_starts += 1
+        if ending.code:
+            _LOG.warning("worker %d ended with %d", worker.pid, ending.code)
+        self.replenish()
+        return ending
 
     def replenish(self) -> None:
         """Make the processes that are missing."""
@@ -121,14 +138,7 @@ class WorkerPool:
         worker = self._workers.get(channel)
         if worker is None:
             return
-        self._forget(worker)
-        ending = worker.reap()
-        if not worker.is_ready:
-            self._failed_starts += 1
-        if ending.code:
-            _LOG.warning("worker %d ended with %d", worker.pid, ending.code)
-        self.replenish()
-        self._on_lost(worker, ending)
+        self._on_lost(worker, self.bury(worker))
 
     def _reap(self, worker: WorkerProcess) -> None:
         # The kernel may need a while to give back gigabytes; nobody waits for it here.

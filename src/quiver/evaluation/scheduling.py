@@ -63,6 +63,9 @@ class FairQueue(Generic[T]):
         """Whether `pop` would find a job."""
         return any(may(client, line[0]) for client, line in self._lines.items())
 
+    def contains(self, client: str, job: T) -> bool:
+        return job in self._lines.get(client, ())
+
     def remove(self, client: str, job: T) -> None:
         """Take *job* out.
 
