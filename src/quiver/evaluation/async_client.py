@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from quiver.evaluation.channels import Channel
 from quiver.evaluation.client import GRACE_S, QueryAnswer, QueryRequest, as_answer, as_message, service_gone
 from quiver.evaluation.lanes import Lanes, Query
 from quiver.evaluation.messages import Adopt, decode, encode
+
+# Connections to the broker that rest between queries.
+_LINES_KEPT: Final = 8
 
 
 class AsyncEvaluator:
@@ -151,7 +155,10 @@ class _Line:
         if query is None:
             raise ConnectionError("the broker speaks unasked")
         query.line = None
-        self._idle.append(self)
+        if len(self._idle) < _LINES_KEPT:
+            self._idle.append(self)
+        else:
+            self.close()
         query.finish((header, body, descriptor))
 
     def _on_gone(self, channel: Channel) -> None:

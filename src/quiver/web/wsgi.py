@@ -90,8 +90,8 @@ def environment(scope: Scope, body: bytes, length: int | None = None) -> WSGIEnv
     for key, value in scope.headers.items():
         if key in ("content-type", "content-length"):
             made[key.upper().replace("-", "_")] = value
-        elif "_" not in key:
-            # With an underscore it would pass for the field that has a hyphen there.
+        elif "_" not in key and key != "transfer-encoding":
+            # With an underscore it would pass for the field that has a hyphen there; and the body is whole here.
             variable = "HTTP_" + key.upper().replace("-", "_")
             made[variable] = f"{made[variable]}, {value}" if variable in made else value
     if scope.authority:

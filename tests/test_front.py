@@ -1,0 +1,218 @@
+"""The production server as a client meets it: queries that are stopped, answers that are kept, bodies of any size."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psutil
+import pytest
+import zstandard
+
+from quiver.evaluation import BrokerStatus, Evaluator
+from tests.serving import Server, fetch, serving
+from tests.test_evaluation import ENDLESS, wait_until
+
+LONG_CAP = 2_000_000
+FORM = "application/x-www-form-urlencoded"
+ALL = "SELECT * { ?s ?p ?o }"
+HEADS = ("content-type", "content-length", "etag", "vary", "cache-control", "access-control-allow-origin")
+
+
+@pytest.fixture(scope="module")
+def server(web_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("front")
+    with serving(
+        web_library, folder, query_timeout_s=20, query_max_length=20_000, query_max_bytes=LONG_CAP * 10
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def status(server: Server) -> Iterator[Callable[[], BrokerStatus]]:
+    socket_path = next(server.temporary.glob("quiver-*/broker"))
+    with Evaluator(socket_path, timeout_s=20, max_length=1000) as evaluator:
+        yield evaluator.status
+
+
+def sparql(query: str, **parameters: str) -> str:
+    return "/sparql?" + urlencode({"query": query, **parameters})
+
+
+def post(server: Server, body: bytes, content_type: str = FORM) -> tuple[int, dict[str, str], bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+        connection.request("POST", "/sparql", body, {"Content-Type": content_type})
+        response = connection.getresponse()
+        return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+
+
+# -- stopping
+
+
+def test_a_client_that_leaves_stops_its_query(server: Server, status: Callable[[], BrokerStatus]) -> None:
+    cancelled = status().cancelled
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"GET {sparql(ENDLESS)} HTTP/1.1\r\nHost: e\r\n\r\n".encode())
+        wait_until(lambda: status().running == 1)
+    wait_until(lambda: status().running == 0)
+    assert status().cancelled == cancelled + 1
+
+
+def test_pages_and_others_are_answered_while_one_client_saturates_the_workers(
+    server: Server, status: Callable[[], BrokerStatus]
+) -> None:
+    hogs = []
+    for _ in range(12):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, source_address=("127.0.0.2", 0))
+        connection.request("GET", sparql(ENDLESS))
+        hogs.append(connection)
+    try:
+        wait_until(lambda: (status().running, status().waiting) == (2, 10))
+        for number in range(10):
+            assert fetch(server.port, "/statistics")[0] == 200
+            query = f"SELECT * {{ ?s ?p ?o }} LIMIT 1 # {number}"
+            code, _, body = fetch(server.port, sparql(query), source="127.0.0.3")
+            assert (code, len(json.loads(body)["results"]["bindings"])) == (200, 1)
+        assert (status().running, status().waiting) == (2, 10)
+    finally:
+        for connection in hogs:
+            connection.close()
+    wait_until(lambda: (status().running, status().waiting) == (0, 0))
+
+
+# -- what is kept
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
+@pytest.mark.parametrize("path", [sparql("SELECT * { ?s ?p ?o } LIMIT 50"), "/name/andrew_zhao.html", "/statistics"])
+def test_a_kept_answer_is_the_same_answer(server: Server, path: str, coding: str) -> None:
+    accept = {"Accept-Encoding": coding}
+    first, *others = (fetch(server.port, path, accept) for _ in range(4))
+    code, headers, body = first
+    assert code == 200
+    assert headers.get("content-encoding", "identity") == coding
+    decoded = {"gzip": gzip.decompress, "zstd": zstandard.ZstdDecompressor().decompress}.get(coding, bytes)(body)
+    assert len(decoded) > 1000
+    for other_code, other_headers, other_body in others:
+        assert (other_code, other_body) == (200, body)
+        assert [other_headers.get(name) for name in HEADS] == [headers.get(name) for name in HEADS]
+    # Known to the client, in either process, kept there or not.
+    for _ in range(4):
+        code, fresh, body = fetch(server.port, path, {**accept, "If-None-Match": headers["etag"]})
+        assert (code, fresh["etag"], body) == (304, headers["etag"], b"")
+    assert fetch(server.port, path, {**accept, "If-None-Match": '"another"'})[0] == 200
+    head = fetch(server.port, path, accept, method="HEAD")
+    assert (head[0], head[2]) == (200, b"")
+    assert [head[1].get(name) for name in HEADS] == [headers.get(name) for name in HEADS]
+
+
+@pytest.mark.parametrize("function", ["RAND()", "NOW()", "UUID()", "STRUUID()"])
+def test_what_differs_each_time_is_not_kept(server: Server, function: str) -> None:
+    answers = [fetch(server.port, sparql(f"SELECT (STR({function}) AS ?x) {{}}")) for _ in range(6)]
+    assert len({body for _, _, body in answers}) > 1
+    assert not any("etag" in headers for _, headers, _ in answers)
+
+
+def test_errors_are_not_kept(server: Server) -> None:
+    for _ in range(3):
+        code, headers, body = fetch(server.port, sparql("SELECT * {\n ?s ?p }"))
+        assert (code, headers["cache-control"]) == (400, "no-store")
+        assert json.loads(body)["excerpt"] == " ?s ?p }\n       ^"
+
+
+def test_the_answer_to_a_post_depends_on_its_body(server: Server) -> None:
+    for number in (1, 2, 1, 2, 1, 2):
+        code, headers, body = post(server, urlencode({"query": f"SELECT ({number} AS ?x) {{}}"}).encode())
+        assert code == 200
+        assert json.loads(body)["results"]["bindings"][0]["x"]["value"] == str(number)
+        assert "etag" not in headers
+
+
+# -- bodies
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip", "zstd"])
+def test_a_long_result_arrives_whole(server: Server, coding: str) -> None:
+    code, headers, body = fetch(server.port, sparql(ALL, format="csv"), {"Accept-Encoding": coding})
+    assert code == 200
+    if coding == "identity":
+        assert int(headers["content-length"]) == len(body)
+    elif coding == "gzip":
+        body = gzip.decompress(body)
+    else:
+        body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    assert headers.get("content-encoding", "identity") == coding
+    assert len(body) > LONG_CAP
+    count = json.loads(fetch(server.port, sparql("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"))[2])
+    assert body.count(b"\r\n") - 1 == int(count["results"]["bindings"][0]["n"]["value"])
+
+
+def test_readers_that_do_not_read_cost_no_memory_and_leave_nothing_open(server: Server) -> None:
+    def held() -> int:
+        links = [link for process in server.processes() for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+        return sum(str(link.readlink()).startswith(("pipe:", str(server.temporary))) for link in links)
+
+    def memory() -> int:
+        return sum(process.memory_info().rss for process in server.processes())
+
+    fetch(server.port, sparql(ALL, format="csv"))
+    before, used = held(), memory()
+    idle = []
+    for _ in range(20):
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"GET {sparql(ALL, format='csv')} HTTP/1.1\r\nHost: e\r\n\r\n".encode())
+        idle.append(connection)
+    wait_until(lambda: all(connection.recv(1, socket.MSG_PEEK) for connection in idle), 60)
+    time.sleep(0.5)
+    assert memory() - used < 20 * LONG_CAP / 2
+    for connection in idle:
+        connection.close()
+    wait_until(lambda: held() <= before, 30)
+
+
+def test_twenty_readers_at_once(server: Server) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        bodies = list(pool.map(lambda _: fetch(server.port, sparql(ALL, format="tsv"))[2], range(20)))
+    assert len(set(bodies)) == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_beyond_the_limit_is_413(server: Server, chunked: bool) -> None:
+    head = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1000000"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(f"POST /sparql HTTP/1.1\r\nHost: e\r\nContent-Type: {FORM}\r\n{head}\r\n\r\n".encode())
+        try:
+            for _ in range(100):
+                connection.sendall(b"2710\r\n" + b"x" * 10000 + b"\r\n" if chunked else b"x" * 10000)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # It need not be read to its end.
+        assert b" 413 " in connection.recv(1000).splitlines()[0]
+
+
+def test_a_whole_dump_goes_at_its_readers_pace(server: Server) -> None:
+    page = fetch(server.port, "/dumps/")[2].decode()
+    name = page.split(".nq.gz")[0].rsplit('"', 1)[1] + ".nq.gz"
+    code, headers, body = fetch(server.port, "/dumps/" + name.removeprefix("../").removeprefix("dumps/"))
+    assert code == 200
+    assert len(body) == int(headers["content-length"])
+    assert gzip.decompress(body).endswith(b" .\n")
+
+
+def test_the_counts_of_requests_know_all_ways(server: Server) -> None:
+    for _ in range(4):
+        fetch(server.port, sparql("ASK {}"))
+    text = fetch(server.port, "/metrics")[2].decode()
+    assert 'quiver_requests_total{area="protocol",status="200"}' in text
+
+
+def test_processes_end_with_the_server(server: Server) -> None:
+    assert all(process.status() != psutil.STATUS_ZOMBIE for process in server.processes())
