@@ -1,4 +1,4 @@
-"""SPARQL 1.1 Protocol, the query operation, at `/sparql`; its Service Description; and a form for readers."""
+"""SPARQL 1.1 Protocol, the query operation, at `/sparql`; its Service Description; and a page for readers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from flask import Blueprint, Response, current_app, g, render_template, request
+from flask import Blueprint, Response, current_app, g, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request
 
@@ -17,7 +17,6 @@ from quiver.errors import BadRequest, NotAcceptable, UnknownFormat, UnsupportedM
 from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest, update_refused
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.manifest import Manifest
-from quiver.namespaces import PREFIXES
 from quiver.negotiation import (
     GRAPHS,
     HTML,
@@ -33,6 +32,7 @@ from quiver.negotiation import (
     by_name,
     choose,
 )
+from quiver.web.editor import EXAMPLE, editor_page
 from quiver.web.service import write_triples
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -45,18 +45,6 @@ OFFERED: Final[Mapping[Kind, Sequence[Format]]] = {"solutions": SOLUTIONS, "bool
 _DESCRIPTIONS: Final = (TURTLE, NTRIPLES, JSONLD, RDFXML, HTML)
 # format=json and format=xml say what they say for a graph too.
 _GRAPH_TWINS: Final = {JSON: JSONLD, XML: RDFXML}
-# What the form begins with.
-_EXAMPLE: Final = f"""\
-PREFIX q: <{PREFIXES["q"]}>
-PREFIX skos: <{PREFIXES["skos"]}>
-
-# The names with the most papers. A name is a name: it may be several people's.
-SELECT ?cluster ?name ?papers WHERE {{
-  ?cluster a q:NameCluster ; skos:prefLabel ?name ; q:paperCount ?papers .
-}}
-ORDER BY DESC(?papers) ?cluster
-LIMIT 20
-"""
 _PARAMETERS: Final = ("query", "default-graph-uri", "named-graph-uri", "format", "timeout")
 
 
@@ -186,7 +174,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
 
     def _describe(release: ServedRelease, chosen: Format | None) -> Response:
         if chosen is HTML:
-            return _page(_EXAMPLE)
+            return _page(EXAMPLE)
         if chosen is None:
             names = ", ".join(form.media_type for form in _DESCRIPTIONS)
             raise NotAcceptable("The description of the service has no accepted format.", hint=f"There is {names}.")
@@ -199,14 +187,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         return _open(Response(write_triples(triples, chosen.extension), content_type=chosen.content_type))
 
     def _page(query: str) -> Response:
-        page = render_template(
-            "sparql.html",
-            query=query,
-            formats=[*SOLUTIONS, *GRAPHS],
-            timeout_s=settings.number("query_timeout_s"),
-            layout="base.html" if "graph" in g else "plain.html",
-        )
-        return _open(Response(page, content_type=HTML.content_type))
+        return _open(editor_page(query, settings))
 
     return blueprint
 
