@@ -108,7 +108,15 @@ def install(work: Path) -> None:
     Raises:
         SystemExit: npm is missing, or it failed to the last try; the message says what can be done.
     """
-    command = [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(work)]
+    options = (
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        "--fetch-retries=1",
+        f"--prefix={work}",
+    )
+    command = [*npm(), "ci", *options, "--fetch-retry-mintimeout=1000"]
     for wait_s in (*WAITS_S, None):
         done = subprocess.run(
             command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
