@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pyoxigraph as ox
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -23,7 +24,7 @@ from quiver.namespaces import PREFIXES, term
 from quiver.web import create_app
 from quiver.web.editor import EDITOR_POLICY, EXAMPLE, editor_assets
 from quiver.web.responses import CONTENT_SECURITY_POLICY
-from tests.browsing import BASE
+from tests.browsing import BASE, HOSTILE
 from tests.test_browser import _CONTRAST, CHROMIUM, DESKTOP
 
 STATIC = Path(quiver.web.__file__).parent / "static"
@@ -84,6 +85,7 @@ class Session:
         context.on("request", lambda request: self._note(urlsplit(request.url).netloc != host, request.url))
         context.on("request", lambda request: self.asked.append(request.url))
         context.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
+        context.on("dialog", lambda dialog: (self._note(True, dialog.message), dialog.dismiss()))
         context.on("weberror", lambda error: self._note(True, str(error.error)))
         self.page = context.new_page()
 
@@ -156,6 +158,20 @@ class TestInTheBrowser:
         ]
         assert links.last.get_attribute("rel") == "noopener noreferrer"
         expect(page.locator(".yasr tbody")).to_contain_text("javascript:x")
+
+    @pytest.mark.parametrize("view", ["Table", "Chart", "Response"])
+    def test_hostile_values_are_shown_as_they_are_and_run_nothing(self, session: Session, view: str) -> None:
+        page = session.open()
+        values = [*HOSTILE, "&lt;b&gt; & <img src=x onerror=alert(8)>"]
+        rows = "".join(f"({ox.Literal(text)} {place})" for place, text in enumerate(values))
+        session.write(f"SELECT ?text ?n {{ VALUES (?text ?n) {{ {rows} }} }} ORDER BY ?n")
+        session.run()
+        cells = page.locator(".yasr tbody tr td:nth-child(1)")
+        expect(cells).to_have_text(values)
+        page.get_by_placeholder("Filter query results").press_sequentially("img")
+        page.get_by_label("Simple view").uncheck()
+        page.get_by_role("button", name=f"Shows {view} view").click()
+        expect(page.locator(".yasr_results")).to_contain_text("onerror=alert(8)")
 
     def test_completion_offers_properties_and_classes_with_their_labels(self, session: Session) -> None:
         page = session.open()

@@ -29,6 +29,18 @@ function textAsHtml(text) {
   return holder.innerHTML.replaceAll('"', "&quot;").replaceAll("'", "&#39;");
 }
 
+// The solutions as the endpoint gave them: the bundle's own reading puts values in place of `{{name}}` inside a literal,
+// and titles hold such braces.
+const read = new WeakMap();
+function solutionsOf(results) {
+  if (!results) return [];
+  if (!read.has(results)) {
+    const pristine = (results.getContentType() || "").includes("sparql-results+json");
+    read.set(results, pristine ? JSON.parse(results.getOriginalResponseAsString()).results?.bindings : null);
+  }
+  return read.get(results) ?? results.getBindings() ?? [];
+}
+
 function tableView(Table, knowledge) {
   return class extends Table {
     constructor(yasr) {
@@ -38,20 +50,50 @@ function tableView(Table, knowledge) {
       this.persistentConfig = { compact: true, isEllipsed: false };
     }
 
+    getRows() {
+      const names = this.yasr.results?.getVariables() || [];
+      return solutionsOf(this.yasr.results).map((row, place) => [place + 1, ...names.map((name) => row[name] ?? "")]);
+    }
+
+    // Values are set as text from the start. The bundle would have DOMPurify take the markup out of each, which loses
+    // what a title holds and has the browser report the handlers that it finds there.
+    getColumns() {
+      const columns = super.getColumns();
+      const prefixes = this.yasr.getPrefixes();
+      for (const column of columns.slice(1)) {
+        column.render = (cell, purpose) => {
+          if (cell === "") return cell;
+          return purpose === "display" || purpose === "type"
+            ? this.getCellContent(cell, prefixes)
+            : textAsHtml(cell.value);
+        };
+      }
+      return columns;
+    }
+
+    formatLiteral(binding, prefixes) {
+      const text = textAsHtml(binding.value);
+      if (this.persistentConfig.compact) return text;
+      if (binding["xml:lang"]) return `"${text}"<sup>@${textAsHtml(binding["xml:lang"])}</sup>`;
+      if (!binding.datatype) return text;
+      return `"${text}"<sup>^^${this.getUriLinkFromBinding({ value: binding.datatype }, prefixes)}</sup>`;
+    }
+
     getUriLinkFromBinding(binding, prefixes) {
       const iri = binding.value;
-      const text = textAsHtml(shortened(iri, knowledge, { ...knowledge.prefixes, ...prefixes }));
+      const name = shortened(iri, knowledge, { ...knowledge.prefixes, ...prefixes });
+      const text = textAsHtml(name);
       const page = pageOf(iri, knowledge);
       if (page) return `<a class="iri" href="${textAsHtml(page)}">${text}</a>`;
       if (!WEB.test(iri)) return text;
-      return `<a class="iri outside" target="_blank" rel="noopener noreferrer" href="${textAsHtml(iri)}">${text}</a>`;
+      return `<a class="iri${name === iri ? " outside" : ""}" target="_blank" rel="noopener noreferrer" href="${textAsHtml(iri)}">${text}</a>`;
     }
   };
 }
 
 // The first column of numbers, with the column that says what each is of.
 function bars(results) {
-  const rows = results?.getBindings() || [];
+  const rows = solutionsOf(results);
   const names = rows.length > 1 ? results.getVariables() : [];
   const isNumber = (name) => rows.every((row) => !row[name] || NUMERIC.test(row[name].datatype || ""));
   const numbers = names.filter((name) => isNumber(name) && rows.some((row) => row[name]));
