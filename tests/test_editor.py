@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 
@@ -85,9 +85,13 @@ class Session:
         context.on("request", lambda request: self._note(urlsplit(request.url).netloc != host, request.url))
         context.on("request", lambda request: self.asked.append(request.url))
         context.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
-        context.on("dialog", lambda dialog: (self._note(True, dialog.message), dialog.dismiss()))
+        context.on("dialog", self._dismiss)
         context.on("weberror", lambda error: self._note(True, str(error.error)))
         self.page = context.new_page()
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self._note(True, f"dialog {dialog.message}")
+        dialog.dismiss()
 
     def _note(self, wrong: bool, what: str) -> None:
         if wrong and "the server responded with a status of 400" not in what:
