@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -69,6 +70,16 @@ def main(quiver: str) -> None:
             _, answer = fetch(base + "sparql?" + urllib.parse.urlencode({"query": query}))
             count = int(json.loads(answer)["results"]["bindings"][0]["n"]["value"])
             check(f"SPARQL counts {count} papers", count > 400)
+            _, form = fetch(base + "sparql", "text/html")
+            script = re.search(rb'src="\./(static/yasgui/yasgui\.min\.js[^"]*)"', form)
+            check("the SPARQL page refers to the editor", script is not None and b"static/editor/main.js" in form)
+            assert script is not None
+            _, editor = fetch(base + script[1].decode())
+            check(f"the editor is in the wheel ({len(editor):,} bytes)", len(editor) > 500_000)
+            _, licences = fetch(base + "static/yasgui/LICENSES.txt")
+            check("and so are its licences", b"codemirror" in licences)
+            _, known = fetch(base + "editor.json")
+            check("the editor knows the terms in use", json.loads(known)["classes"][0]["count"] > 100)
             _, found = fetch(base + "search?q=andrew+zhao")
             check("search finds the name", b"name/andrew_zhao" in found)
             _, queries = fetch(base + "queries")

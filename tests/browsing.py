@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import pyoxigraph as ox
 from flask import Flask
 from werkzeug.test import TestResponse
 
+import quiver.web
 from quiver.config import Settings, bundled
+from quiver.evaluation import start_broker
 from quiver.namespaces import term
 from quiver.releases import Library, build
 from quiver.web import create_app
@@ -68,9 +72,26 @@ def make_library(folder: Path) -> Path:
     return folder / "library"
 
 
+# Why a test of the editor is skipped; the build hook brings the bundle.
+NO_BUNDLE = "the editor is not built in: run `python hatch_build.py`, or install without QUIVER_WITHOUT_EDITOR"
+STATIC = Path(quiver.web.__file__).parent / "static"
+
+
+def has_bundle() -> bool:
+    return (STATIC / "yasgui/yasgui.min.js").is_file()
+
+
 def make_app(library: Path, **settings: object) -> Flask:
     """The application without a SPARQL service."""
     return create_app(library, Settings(**settings))
+
+
+@contextmanager
+def app_with_sparql(library: Path) -> Iterator[Flask]:
+    """The application with its SPARQL service."""
+    settings = Settings(log_level="ERROR")
+    with start_broker(settings) as broker, broker.evaluator() as evaluator:
+        yield create_app(library, settings, evaluator)
 
 
 def path_of_title(library: Path, title: str) -> str:

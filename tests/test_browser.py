@@ -161,13 +161,13 @@ def test_text_stands_out_from_its_ground(browser: Browser, address: str, path: s
     context = browser.new_context(viewport=DESKTOP, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address + path)
-    faint = page.evaluate(_CONTRAST)
+    faint = page.evaluate(CONTRAST)
     context.close()
     assert faint == []
 
 
 # Runs in the page: text nodes whose colour is too near to that of their ground.
-_CONTRAST = """() => {
+CONTRAST = """() => {
   const channels = (text) => text.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => {
     const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);

@@ -16,6 +16,7 @@ from quiver.releases import Library
 from quiver.web import responses
 from quiver.web.api import create_api
 from quiver.web.downloads import create_downloads
+from quiver.web.editor import create_editor
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.links import href, this_page
 from quiver.web.pages import create_pages
@@ -68,6 +69,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     register_problems(app)
     if evaluator is not None:
         app.register_blueprint(create_protocol(current_graph, evaluator, settings))
+        app.register_blueprint(create_editor(catalogue))
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels, settings))
     app.register_blueprint(create_resources(holder, panels, settings))

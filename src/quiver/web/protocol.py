@@ -1,4 +1,4 @@
-"""SPARQL 1.1 Protocol, the query operation, at `/sparql`; its Service Description; and a form for readers.
+"""SPARQL 1.1 Protocol, the query operation, at `/sparql`; its Service Description; and a page for readers.
 
 The production server evaluates a query before Flask is reached (`front`), and hands on only what has gone wrong; under
 any other WSGI server the view here evaluates it itself.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from flask import Blueprint, Response, current_app, g, render_template, request
+from flask import Blueprint, Response, current_app, g, request
 
 from quiver.config import Settings
 from quiver.descriptions import service_description
@@ -18,8 +18,8 @@ from quiver.errors import MalformedQuery, NotAcceptable, QuiverError
 from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.manifest import Manifest
-from quiver.namespaces import PREFIXES
 from quiver.negotiation import GRAPHS, HTML, JSONLD, NTRIPLES, RDFXML, SOLUTIONS, TURTLE, Format, Kind, choose
+from quiver.web.editor import EXAMPLE, editor_page
 from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
 from quiver.web.service import write_triples
 
@@ -30,18 +30,6 @@ ON_CLIENT_GONE: Final = "quiver.on_client_gone"
 # Under this key a server that evaluates queries itself puts the error that a query has ended in.
 FAILED: Final = "quiver.failed"
 _DESCRIPTIONS: Final = (TURTLE, NTRIPLES, JSONLD, RDFXML, HTML)
-# What the form begins with.
-_EXAMPLE: Final = f"""\
-PREFIX q: <{PREFIXES["q"]}>
-PREFIX skos: <{PREFIXES["skos"]}>
-
-# The names with the most papers. A name is a name: it may be several people's.
-SELECT ?cluster ?name ?papers WHERE {{
-  ?cluster a q:NameCluster ; skos:prefLabel ?name ; q:paperCount ?papers .
-}}
-ORDER BY DESC(?papers) ?cluster
-LIMIT 20
-"""
 
 
 class ServedRelease(Protocol):
@@ -135,7 +123,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
 
     def _describe(release: ServedRelease, chosen: Format | None) -> Response:
         if chosen is HTML:
-            return _page(_EXAMPLE)
+            return _page(EXAMPLE)
         if chosen is None:
             names = ", ".join(form.media_type for form in _DESCRIPTIONS)
             raise NotAcceptable("The description of the service has no accepted format.", hint=f"There is {names}.")
@@ -148,14 +136,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         return _open(Response(write_triples(triples, chosen.extension), content_type=chosen.content_type))
 
     def _page(query: str) -> Response:
-        page = render_template(
-            "sparql.html",
-            query=query,
-            formats=[*SOLUTIONS, *GRAPHS],
-            timeout_s=settings.number("query_timeout_s"),
-            layout="base.html" if "graph" in g else "plain.html",
-        )
-        return _open(Response(page, content_type=HTML.content_type))
+        return _open(editor_page(query, settings))
 
     return blueprint
 

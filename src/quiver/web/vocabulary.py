@@ -49,7 +49,7 @@ class Term:
 
 
 @lru_cache(maxsize=2)
-def _triples(name: str) -> tuple[ox.Triple, ...]:
+def vocabulary_triples(name: str) -> tuple[ox.Triple, ...]:
     """The triples of one file; it is part of the software and never changes while that runs."""
     text = (bundled("ontology") / _FILES[name]).read_bytes()
     return tuple(quad.triple for quad in ox.parse(input=text, format=ox.RdfFormat.TURTLE, base_iri=term("q:")))
@@ -91,7 +91,9 @@ def _answer(name: str, chosen: Format) -> Response:
         # The file itself, with its comments and its order.
         response = Response((bundled("ontology") / _FILES[name]).read_bytes(), content_type=TURTLE.content_type)
     else:
-        response = Response(write_triples(list(_triples(name)), chosen.extension), content_type=chosen.content_type)
+        response = Response(
+            write_triples(list(vocabulary_triples(name)), chosen.extension), content_type=chosen.content_type
+        )
     response.headers["Link"] = ", ".join(
         f'<{location(f"{name}.{one.extension}")}>; rel="alternate"; type="{one.media_type}"'
         for one in FORMATS
@@ -102,7 +104,7 @@ def _answer(name: str, chosen: Format) -> Response:
 
 def _page(name: str) -> str:
     by_subject: dict[str, list[ox.Triple]] = {}
-    for triple in _triples(name):
+    for triple in vocabulary_triples(name):
         if isinstance(triple.subject, ox.NamedNode):
             by_subject.setdefault(triple.subject.value, []).append(triple)
     about = {iri: KnownFacts(triples) for iri, triples in by_subject.items()}
