@@ -173,6 +173,14 @@ class UpdateRefused(QuiverError, PermissionError):
     title = "Updates are not served"
 
 
+class WriteRefused(UpdateRefused):
+    """A method of HTTP that would change what is served."""
+
+    status = 405
+    code = "method-not-allowed"
+    title = "Nothing is written over HTTP"
+
+
 class ServiceFailed(QuiverError, ConnectionError):
     """A remote endpoint that the operator allows, asked by SERVICE, gave no answer."""
 
