@@ -161,6 +161,14 @@ class MalformedQuery(QuiverError, ValueError):
         self.column = column
 
 
+class UnsupportedFunction(QuiverError, NotImplementedError):
+    """A query that parses, but calls a function that neither SPARQL nor the engine defines."""
+
+    status = 400
+    code = "unsupported-function"
+    title = "Unknown function"
+
+
 class QueryRefused(QuiverError, PermissionError):
     status = 403
     code = "query-refused"
