@@ -100,10 +100,20 @@ class Endpoint:
         self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
         """The response to one request; *target* is path and query string as they are sent."""
-        self._connection.request(method, target, body, dict(headers or {}))
-        response = self._connection.getresponse()
+        try:
+            response = self._exchange(method, target, body, headers)
+        except (ConnectionError, http.client.HTTPException):
+            # A server may close a connection between two requests (RFC 9112, 9.3.1); the second try is on a new one.
+            self._connection.close()
+            response = self._exchange(method, target, body, headers)
         data = response.read()
         return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, data)
+
+    def _exchange(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str] | None
+    ) -> http.client.HTTPResponse:
+        self._connection.request(method, target, body, dict(headers or {}))
+        return self._connection.getresponse()
 
     def ask(self, query: str, accept: str) -> Reply:
         """The response to a query, sent as a form."""

@@ -66,7 +66,8 @@ ENGINE_FAULTS: Final[dict[str, str]] = {
         "The engine keeps the types derived from xsd:integer as xsd:integer: xsd:negativeInteger is lost on loading."
     ),
     f"{_11}functions/manifest#bnode01": (
-        "BNODE of the same text gives the same blank node in every solution (SPARQL 1.1 Query, 17.4.2.9, wants a new one)."
+        "BNODE of one text gives one blank node in all solutions; each solution is to have its own "
+        "(SPARQL 1.1 Query, 17.4.2.9)."
     ),
     f"{_11}negation/manifest#graph-minus": _GRAPH_LATE,
     f"{_11}property-path/manifest#zero_or_more_set_end": _PATH,

@@ -149,7 +149,7 @@ def _described_result(triples: Iterable[ox.Triple], is_ordered: bool, is_lax: bo
     has_places = bool(rows) and all(place >= 0 for place, _ in rows)
     if has_places:
         rows.sort(key=lambda row: row[0])
-    return Table(variables, tuple(row for _, row in rows), has_places or is_ordered and not rows, is_lax)
+    return Table(variables, tuple(row for _, row in rows), has_places or (is_ordered and not rows), is_lax)
 
 
 def _canonical(graph: Graph) -> set[ox.Quad]:

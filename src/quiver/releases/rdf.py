@@ -49,7 +49,8 @@ def build_from_rdf(
     """Publish a release that holds the statements of RDF files (format by extension), blank nodes and graphs included.
 
     No file at all makes an empty release. Relative IRIs are resolved against the base of an `RdfFile`, else against
-    *base* where it is given, else against the file's own `file:` IRI. The content hash is that of the canonical form (RDFC-1.0) of the whole.
+    *base* where it is given, else against the file's own `file:` IRI. The content hash is that of the canonical form
+    (RDFC-1.0) of the whole.
 
     Raises:
         UnknownFormat: the extension is no RDF format's.

@@ -31,6 +31,7 @@ from quiver.web.service import describe_service, write_triples
 
 READING: Final = "GET, HEAD, OPTIONS"
 _WRITING: Final = ("PUT", "POST", "DELETE", "PATCH")
+_DRAINED_BYTES: Final = 1 << 16
 _METHODS: Final = ("GET", "HEAD", "OPTIONS", *_WRITING)
 # The data set of the request makes any graph the default one, so that no name is ever pasted into a query.
 _EVERYTHING: Final = f"{sparql_prologue()}CONSTRUCT WHERE {{ ?s ?p ?o }}"
@@ -157,6 +158,9 @@ def create_graph_store(get_release: Callable[[], ServedRelease], evaluator: Eval
 
 def refuse_writing() -> Response:
     """The 405 for every method that would change a graph, which says where writing is done."""
+    # A short body is read all the same: with one unread, the server has to close the connection after the answer.
+    if 0 < (request.content_length or 0) <= _DRAINED_BYTES:
+        request.get_data(cache=False)
     response = problem_response(
         problem_of(
             WriteRefused(
