@@ -56,9 +56,9 @@ def client(library: Path, evaluator: Evaluator) -> FlaskClient:
     return create_app(library, SETTINGS, evaluator).test_client()
 
 
-def triples(response: TestResponse, form: Format | None = None) -> set[str]:
+def triples(response: TestResponse, form: Format) -> set[str]:
     assert response.status_code == 200, response.text
-    syntax = pyoxigraph.RdfFormat.from_media_type(form.media_type if form else response.mimetype)
+    syntax = pyoxigraph.RdfFormat.from_media_type(form.media_type)
     quads = list(pyoxigraph.parse(response.data, syntax))
     assert {quad.graph_name for quad in quads} <= {pyoxigraph.DefaultGraph()}
     return {f"{quad.subject} {quad.object}" for quad in quads if not isinstance(quad.object, pyoxigraph.BlankNode)}

@@ -87,11 +87,11 @@ class Manifest:
     def entries(self) -> Iterator[ox.NamedNode]:
         """The tests that the manifest lists, in its order."""
         for quad in self._store.quads_for_pattern(None, ox.NamedNode(f"{MF}entries"), None):
-            for node in self.list(quad.object):
+            for node in self.members(quad.object):
                 assert isinstance(node, ox.NamedNode)
                 yield node
 
-    def list(self, head: Node) -> Iterator[Node]:
+    def members(self, head: Node) -> Iterator[Node]:
         """The members of an RDF collection."""
         while head != ox.NamedNode(f"{RDF}nil"):
             first, rest = self.one(head, f"{RDF}first"), self.one(head, f"{RDF}rest")

@@ -65,7 +65,7 @@ def read_conversations(path: Path, root: Path) -> Iterator[Conversation]:
             iri=test.value,
             name=manifest.text(test, f"{MF}name"),
             suite=manifest.suite,
-            exchanges=tuple(_exchange(manifest, request) for request in manifest.list(head)),
+            exchanges=tuple(_exchange(manifest, request) for request in manifest.members(head)),
             data=tuple(
                 DataFile(manifest.file(manifest.text(one, f"{_UT}graph")), manifest.text(one, _LABEL), True)
                 for one in manifest.all(test, f"{_UT}graphData")
@@ -97,7 +97,7 @@ def _exchange(manifest: Manifest, request: Node) -> Exchange:
 
 def _headers(manifest: Manifest, message: Node) -> dict[str, str]:
     head = manifest.one(message, f"{_HT}headers")
-    fields = manifest.list(head) if head is not None else ()
+    fields = manifest.members(head) if head is not None else ()
     return {manifest.text(one, f"{_HT}fieldName").lower(): manifest.text(one, f"{_HT}fieldValue") for one in fields}
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,42 +22,58 @@ _HOSTS: Final = re.compile(r"http://((?:example\d?|invalid\.endpoint)\.org)/spar
 _FEDERATED: Final = [case for case in CASES if case.suite in FEDERATION]
 
 
-@contextmanager
-def _rewritten(case: Case, folder: Path) -> Iterator[tuple[Case, list[str]]]:
-    """*case* with endpoints that there are, and their addresses."""
-    files: dict[str, Path | None] = {}
-    for address, path in case.endpoints:
-        host = _HOSTS.fullmatch(address)
-        assert host is not None
-        files[host.group(1)] = path
-    files["syntax-fed"] = None
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """A server that may ask the endpoints below `root`."""
+
+    server: Endpoint
+    root: str
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    files: dict[str, Path | None] = {"syntax-fed": None}
+    for case in _FEDERATED:
+        for address, path in case.endpoints:
+            host = _HOSTS.fullmatch(address)
+            assert host is not None
+            files[f"{_name(case)}.{host.group(1)}"] = path
+    absent = [f"{_name(case)}.invalid.endpoint.org" for case in _FEDERATED]
     with remote_endpoints(files) as root:
+        allowed = [f"{root}syntax-fed/g", *(f"{root}{name}/sparql" for name in (*files, *absent))]
+        with Endpoint(tmp_path_factory.mktemp("federation"), QUIVER_SERVICE_ALLOW=" ".join(allowed)) as server:
+            yield Federation(server, root)
 
-        def rewrite(path: Path) -> Path:
-            target = folder / path.name
-            target.write_text(_HOSTS.sub(rf"{root}\1/sparql", path.read_text(encoding="utf-8")), encoding="utf-8")
-            return target
 
-        changed = replace(
-            case,
-            query=rewrite(case.query),
-            # A relative endpoint, <g>, is one of ours as well.
-            query_iri=case.query_iri.replace(f"{PUBLISHED}sparql11/syntax-fed/", f"{root}syntax-fed/"),
-            data=tuple(DataFile(rewrite(one.path), one.iri, one.is_named) for one in case.data),
-        )
-        hosts = [*files, "invalid.endpoint.org"]
-        yield changed, [f"{root}syntax-fed/g", *(f"{root}{host}/sparql" for host in hosts)]
+def _name(case: Case) -> str:
+    return case.iri.rpartition("#")[2]
+
+
+def _rewritten(case: Case, root: str, folder: Path) -> Case:
+    """*case* with endpoints that there are below *root*."""
+
+    def rewrite(path: Path) -> Path:
+        target = folder / path.name
+        text = path.read_text(encoding="utf-8")
+        target.write_text(_HOSTS.sub(rf"{root}{_name(case)}.\1/sparql", text), encoding="utf-8")
+        return target
+
+    return replace(
+        case,
+        query=rewrite(case.query),
+        # A relative endpoint, <g>, is one of ours as well.
+        query_iri=case.query_iri.replace(f"{PUBLISHED}sparql11/syntax-fed/", f"{root}syntax-fed/"),
+        data=tuple(DataFile(rewrite(one.path), one.iri, one.is_named) for one in case.data),
+    )
 
 
 @ABSENT
 @pytest.mark.parametrize("case", [case for case in _FEDERATED if not not_applicable(case)], ids=lambda case: case.id)
-def test_service_reaches_endpoints_that_are_allowed(case: Case, ledger: Ledger, tmp_path: Path) -> None:
-    with (
-        _rewritten(case, tmp_path) as (changed, allowed),
-        Endpoint(tmp_path, QUIVER_SERVICE_ALLOW=" ".join(allowed)) as federating,
-    ):
-        through_http = fault_through_http(changed, federating)
-        in_engine = fault_in_engine(changed)
+def test_service_reaches_endpoints_that_are_allowed(
+    case: Case, federation: Federation, ledger: Ledger, tmp_path: Path
+) -> None:
+    changed = _rewritten(case, federation.root, tmp_path)
+    through_http, in_engine = fault_through_http(changed, federation.server), fault_in_engine(changed)
     ledger.record(case.iri, case.suite, "failed" if through_http else "passed", through_http)
     assert through_http == "", f"alone, the engine gives: {in_engine or 'what is expected'}"
 

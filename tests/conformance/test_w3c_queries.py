@@ -53,3 +53,9 @@ def test_the_suites_are_all_there() -> None:
     assert isinstance(SUITES_ROOT, Path)
     counts = {version: sum(case.version == version for case in CASES) for version in ("sparql10", "sparql11")}
     assert counts == {"sparql10": 482, "sparql11": 418}
+
+
+def test_a_function_that_nobody_knows_is_the_clients_fault(endpoint: Endpoint) -> None:
+    reply = endpoint.ask("SELECT (<http://e/f>(1) AS ?x) {}", "*/*")
+    assert (reply.status, reply.problem) == (400, "unsupported-function")
+    assert b"http://e/f" in reply.body
