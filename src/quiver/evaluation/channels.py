@@ -40,6 +40,23 @@ class Channel:
         self._on_frame, self._on_gone = on_frame, on_gone
         self._loop.add_reader(self._connection, self._read)
 
+    def pause(self) -> None:
+        """Leave what comes unread: another process reads it now."""
+        self._loop.remove_reader(self._connection)
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._is_open:
+            self._loop.add_reader(self._connection, self._read)
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is between frames, both ways: nothing is half read, nothing waits to be sent."""
+        return self._inbox.is_empty and not self._outbox
+
     def send(self, header: bytes, body: bytes = b"", descriptor: int | None = None) -> None:
         """Write a frame as far as the peer takes it now, the rest later; closes *descriptor*."""
         data = memoryview(frame(header, body))
@@ -52,7 +69,10 @@ class Channel:
                 self._outbox += data
                 return
             try:
-                sent = socket.send_fds(self._connection, [data], [descriptor] if descriptor is not None else [])
+                if descriptor is None:
+                    sent = self._connection.send(data)
+                else:
+                    sent = socket.send_fds(self._connection, [data], [descriptor])
             except BlockingIOError:
                 sent = 0
                 if descriptor is not None:
@@ -109,7 +129,10 @@ class Channel:
 
 @dataclass(eq=False)
 class Job:
-    """A query from its arrival to its reply; `header` is the request as it came, to be passed on."""
+    """A query from its arrival to its reply; `header` is the request as it came, to be passed on.
+
+    `is_long`: it has run for a while; `was_moved`: it had a turn beyond the ordinary places, which ended.
+    """
 
     client: Channel
     ask: Ask
@@ -117,8 +140,16 @@ class Job:
     timeout_s: float = 0.0
     worker: WorkerProcess | None = None
     deadline: asyncio.TimerHandle | None = None
+    long: asyncio.TimerHandle | None = None
+    is_long: bool = False
+    was_moved: bool = False
 
-    def cancel_deadline(self) -> None:
+    def cancel_long(self) -> None:
+        if self.long is not None:
+            self.long.cancel()
+
+    def cancel_timers(self) -> None:
+        self.cancel_long()
         if self.deadline is not None:
             self.deadline.cancel()
 
@@ -129,6 +160,11 @@ class Ending:
 
     code: int
     text: str
+
+    @property
+    def is_orderly(self) -> bool:
+        """Whether it ended because it was worn; what it was sent last has not been looked at."""
+        return self.code == 0
 
     def error(self, memory_bytes: int) -> QuiverError:
         """What the query that ran in it is told."""
@@ -174,14 +210,14 @@ class StandardError:
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """A forked worker: its channel, what it does, and what it says on standard error."""
+    """A forked worker: its channel, and what it says on standard error."""
 
     pid: int
     channel: Channel
     stderr: StandardError
     store: str | None = None
-    job: Job | None = None
     is_ready: bool = False
+    gives_way: bool = False
     _is_reaped: bool = False
 
     def kill(self) -> None:

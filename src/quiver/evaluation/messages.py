@@ -44,7 +44,10 @@ class BrokerSettings(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
-    """Client to broker to worker: evaluate; `formats` maps a result kind to the name of a format."""
+    """Client to broker to worker: evaluate; `formats` maps a result kind to the name of a format.
+
+    `waited_s` is how much of its time it has used already.
+    """
 
     text: str
     store: str
@@ -55,6 +58,7 @@ class Ask(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
     base: str | None = None
     client: str = ""
     search: str = ""
+    waited_s: float = 0.0
 
 
 class Answered(msgspec.Struct, tag=True, frozen=True):
@@ -91,7 +95,8 @@ class AskStatus(msgspec.Struct, tag=True, frozen=True):
 
 
 class BrokerStatus(msgspec.Struct, tag=True, frozen=True):
-    """Broker to client: what it does now, and counts since it started."""
+    """Broker to client: what it does now, and counts since it started (`moved`: lost an extra place to another;
+    `lent`: workers in the hands of clients now; `adopted`: queries that proved long in them)."""
 
     running: int
     waiting: int
@@ -102,9 +107,54 @@ class BrokerStatus(msgspec.Struct, tag=True, frozen=True):
     cancelled: int
     refused: int
     lost: int
+    moved: int
+    lent: int
+    adopted: int
 
 
-Message = Ask | Answered | Failed | Ready | AskStatus | BrokerStatus
+class Borrow(msgspec.Struct, tag=True, frozen=True):
+    """Client to broker: a worker, please, to be asked without the broker in between."""
+
+
+class Lent(msgspec.Struct, tag=True, frozen=True):
+    """Broker to client: the worker with this process id; the descriptor of its socket comes along."""
+
+    worker: int
+
+
+class Denied(msgspec.Struct, tag=True, frozen=True):
+    """Broker to client: no worker can be spared now."""
+
+
+class Recall(msgspec.Struct, tag=True, frozen=True):
+    """Broker to client: give this worker back when what it does now is done."""
+
+    worker: int
+
+
+class Return(msgspec.Struct, tag=True, frozen=True):
+    """Client to broker: this worker is idle, and is asked nothing more."""
+
+    worker: int
+
+
+class Adopt(msgspec.Struct, tag=True, frozen=True):
+    """Client to broker: this lent worker is at work on *ask*, which takes longer than such a query should."""
+
+    worker: int
+    ask: Ask
+
+
+class Lost(msgspec.Struct, tag=True, frozen=True):
+    """Broker to client: this lent worker has ended; why, unless it was only worn and a query can be sent again."""
+
+    worker: int
+    why: Failed | None
+
+
+Message = (
+    Ask | Answered | Failed | Ready | AskStatus | BrokerStatus | Borrow | Lent | Denied | Recall | Return | Adopt | Lost
+)
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
@@ -165,6 +215,10 @@ class Inbox:
         parts = bytes(self._buffer[_LENGTHS.size : middle]), bytes(self._buffer[middle:end])
         del self._buffer[:end]
         return *parts, self._descriptors.pop(0) if self._descriptors else None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._buffer
 
     def descriptors(self) -> list[int]:
         """Those of frames that never became whole, for closing."""
