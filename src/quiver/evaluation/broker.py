@@ -130,8 +130,10 @@ class Broker:
 
     def _take(self, job: Job) -> None:
         self._begin(job)
-        free = max(self._settings.workers - self._used, 0)
-        refused = self._waiting.push(job.ask.client, job, free)
+        room = max(self._settings.workers - self._used, 0)
+        if self._used == self._settings.workers and self._may_run_extra()(job.ask.client, job):
+            room = 1  # it will not wait
+        refused = self._waiting.push(job.ask.client, job, room)
         if refused is not None:
             self._counts["refused"] += 1
             self._fail(
