@@ -33,7 +33,7 @@ from quiver.errors import (
     UnsupportedRelease,
 )
 from quiver.manifest import FILE_NAME
-from quiver.releases import Library, Release, build, build_from_rdf, rebase, verify
+from quiver.releases import Library, RdfFile, Release, build, build_from_rdf, rebase, verify
 from tests.sample import RECORDS, write_sample
 
 BASE = "http://localhost:8000/"
@@ -419,6 +419,18 @@ def test_plain_rdf_becomes_a_release_quad_for_quad(tmp_path: Path) -> None:
     again = build_from_rdf(tmp_path / "again", [turtle, trig, (turtle, "http://e/named")], base="http://base/")
     assert again.manifest.content_hash == release.manifest.content_hash
     assert len(build_from_rdf(tmp_path / "empty", []).open_store()) == 0
+
+
+def test_each_file_of_plain_rdf_may_have_its_own_base(tmp_path: Path) -> None:
+    path = tmp_path / "a.ttl"
+    path.write_text("<> <p> <#x> .")
+    one, two = RdfFile(path, base="http://e/one"), RdfFile(path, "http://e/g", "http://e/two")
+    store = build_from_rdf(tmp_path / "library", [one, two, path], base="http://base/").open_store()
+    assert sorted(f"{quad.subject} {quad.object} {quad.graph_name}" for quad in store) == [
+        "<http://base/> <http://base/#x> DEFAULT",
+        "<http://e/one> <http://e/one#x> DEFAULT",
+        "<http://e/two> <http://e/two#x> <http://e/g>",
+    ]
 
 
 def test_plain_rdf_that_does_not_parse_is_named(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ facts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import pyoxigraph
 
+from quiver.config import Settings
 from quiver.manifest import Manifest
 from quiver.namespaces import term
 
@@ -41,6 +43,26 @@ _RESULT_FORMATS: Final = (
     "RDF_XML",
     "JSON-LD",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """What a service gives one query: `timeout_s` from arrival, the largest result, the longest query."""
+
+    timeout_s: float
+    max_rows: int
+    max_bytes: int
+    max_length: int
+
+
+def service_limits(settings: Settings) -> ServiceLimits:
+    """The limits that these settings put in force."""
+    return ServiceLimits(
+        settings.number("query_timeout_s"),
+        settings.integer("query_max_rows"),
+        settings.integer("query_max_bytes"),
+        settings.integer("query_max_length"),
+    )
 
 
 class _Graph:
@@ -124,8 +146,20 @@ def _add_dumps(graph: _Graph, dataset: str, manifest: Manifest) -> None:
     graph.add(distribution, "q:sha256", manifest.dump.sha256)
 
 
-def service_description(manifest: Manifest, endpoint: str, *, title: str, licence: str) -> list[pyoxigraph.Triple]:
-    """The SPARQL service at *endpoint*, with the dataset that it serves.
+def service_description(
+    manifest: Manifest,
+    endpoint: str,
+    *,
+    title: str,
+    licence: str,
+    limits: ServiceLimits | None = None,
+    federates: bool = False,
+) -> list[pyoxigraph.Triple]:
+    """The SPARQL service at *endpoint*: languages, formats, limits, and the dataset that it serves.
+
+    Of the features of the standard only federation may be true here, where *federates*: the default graph is no union,
+    there are no empty graphs, and no IRI is ever dereferenced. No input format and no named graph is described, since
+    nothing is loaded over HTTP and a release has all its facts in the default graph.
 
     Source: SPARQL 1.1 Service Description, section 3.
     """
@@ -136,8 +170,12 @@ def service_description(manifest: Manifest, endpoint: str, *, title: str, licenc
     graph.add(service, "sd:endpoint", endpoint)
     graph.add(service, "sd:supportedLanguage", term("sd:SPARQL10Query"))
     graph.add(service, "sd:supportedLanguage", term("sd:SPARQL11Query"))
+    if federates:
+        graph.add(service, "sd:feature", term("sd:BasicFederatedQuery"))
     for name in _RESULT_FORMATS:
         graph.add(service, "sd:resultFormat", _FORMATS + name)
+    if limits is not None:
+        _add_limits(graph, service, limits)
     dataset = f"{endpoint}#dataset"
     default = f"{endpoint}#default-graph"
     graph.add(service, "sd:defaultDataset", dataset)
@@ -145,8 +183,19 @@ def service_description(manifest: Manifest, endpoint: str, *, title: str, licenc
     graph.add(dataset, "sd:defaultGraph", default)
     graph.kinds(default, ("sd:Graph", "void:Dataset"))
     graph.add(default, "void:triples", manifest.quads)
+    _add_counts(graph, default, manifest.counts)
     graph.add(default, "dcterms:isPartOf", dataset_iri(manifest))
     return graph.triples + dataset_description(manifest, title=title, licence=licence)
+
+
+def _add_limits(graph: _Graph, service: str, limits: ServiceLimits) -> None:
+    # The datatype carries the unit, so that no reader has to guess between seconds and milliseconds.
+    duration = pyoxigraph.NamedNode(term("xsd:dayTimeDuration"))
+    seconds = f"{limits.timeout_s:f}".rstrip("0").rstrip(".")
+    graph.add(service, "q:queryDeadline", pyoxigraph.Literal(f"PT{seconds}S", datatype=duration))
+    graph.add(service, "q:maxResultRows", limits.max_rows)
+    graph.add(service, "q:maxResultBytes", limits.max_bytes)
+    graph.add(service, "q:maxQueryLength", limits.max_length)
 
 
 def document_description(document: str, topic: str, manifest: Manifest, *, licence: str) -> list[pyoxigraph.Triple]:

@@ -161,6 +161,14 @@ class MalformedQuery(QuiverError, ValueError):
         self.column = column
 
 
+class UnsupportedFunction(QuiverError, NotImplementedError):
+    """A query that parses, but calls a function that neither SPARQL nor the engine defines."""
+
+    status = 400
+    code = "unsupported-function"
+    title = "Unknown function"
+
+
 class QueryRefused(QuiverError, PermissionError):
     status = 403
     code = "query-refused"
@@ -171,6 +179,14 @@ class UpdateRefused(QuiverError, PermissionError):
     status = 403
     code = "update-refused"
     title = "Updates are not served"
+
+
+class WriteRefused(UpdateRefused):
+    """A method of HTTP that would change what is served."""
+
+    status = 405
+    code = "method-not-allowed"
+    title = "Nothing is written over HTTP"
 
 
 class ServiceFailed(QuiverError, ConnectionError):

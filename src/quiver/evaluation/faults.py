@@ -12,12 +12,14 @@ from quiver.errors import (
     MemoryLimit,
     QuiverError,
     ServiceFailed,
+    UnsupportedFunction,
     UpdateRefused,
 )
 from quiver.evaluation.inspection import is_update, read_prologue, update_refused
 from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
 
 _SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
+_CUSTOM_FUNCTION: Final = re.compile(r"The custom (?:aggregate )?function <(.*)> is not supported")
 _SENTENCE: Final = re.compile(r"[A-Z][A-Za-z]* [A-Za-z].*")
 # Longer than any keyword of SPARQL.
 _GAP: Final = " " * 40
@@ -33,6 +35,12 @@ def explain_failure(error: Exception, query: str) -> QuiverError:
         if "service" in query.lower():
             return ServiceFailed(f"A remote endpoint of the query did not answer: {error}", value=str(error))
         return DamagedRelease(f"The store cannot be read: {error}", value=str(error))
+    if unknown := _CUSTOM_FUNCTION.match(str(error)):
+        return UnsupportedFunction(
+            f"There is no function <{unknown.group(1)}>.",
+            value=unknown.group(1),
+            hint="The functions are those of SPARQL 1.1, section 17.4, and the casts of XML Schema.",
+        )
     return QuiverError(f"The engine failed: {error}", value=type(error).__name__)
 
 

@@ -2,7 +2,7 @@
 
 from quiver.releases.build import BuildReport, build
 from quiver.releases.library import Library, Release
-from quiver.releases.rdf import build_from_rdf
+from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
 from quiver.releases.verify import Verification, verify
 from quiver.releases.workers import Progress, silent
@@ -11,6 +11,7 @@ __all__ = [
     "BuildReport",
     "Library",
     "Progress",
+    "RdfFile",
     "Release",
     "Verification",
     "build",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +21,21 @@ from quiver.releases.finish import checksum, finish_release
 from quiver.releases.library import Library, Release, stamp
 from quiver.releases.workers import Progress, silent
 
-# A file, or a file and the IRI of the named graph that its triples go to.
-RdfInput = Path | tuple[Path, str]
+
+@dataclass(frozen=True, slots=True)
+class RdfFile:
+    """A file of RDF; triples in no graph of their own go to *graph*, relative IRIs are resolved against *base*.
+
+    Empty, they mean the default graph, and what `build_from_rdf` says.
+    """
+
+    path: Path
+    graph: str = ""
+    base: str = ""
+
+
+# A file, a file and the IRI of the named graph that its triples go to, or all that may be said of it.
+RdfInput = Path | tuple[Path, str] | RdfFile
 
 
 def build_from_rdf(
@@ -34,8 +48,9 @@ def build_from_rdf(
 ) -> Release:
     """Publish a release that holds the statements of RDF files (format by extension), blank nodes and graphs included.
 
-    No file at all makes an empty release. Relative IRIs are resolved against *base* where it is given, else against the
-    file's own `file:` IRI. The content hash is that of the canonical form (RDFC-1.0) of the whole.
+    No file at all makes an empty release. Relative IRIs are resolved against the base of an `RdfFile`, else against
+    *base* where it is given, else against the file's own `file:` IRI. The content hash is that of the canonical form
+    (RDFC-1.0) of the whole.
 
     Raises:
         UnknownFormat: the extension is no RDF format's.
@@ -48,10 +63,10 @@ def build_from_rdf(
         dataset = pyoxigraph.Dataset()
         inputs = []
         for entry in files:
-            path, graph = entry if isinstance(entry, tuple) else (entry, "")
-            count = _parse(dataset, path, graph, base)
-            size, sha256 = checksum(path)
-            inputs.append(Input(path.name, size, sha256, "rdf", "rdf", read=count))
+            file = _file(entry)
+            count = _parse(dataset, file.path, file.graph, file.base or base)
+            size, sha256 = checksum(file.path)
+            inputs.append(Input(file.path.name, size, sha256, "rdf", "rdf", read=count))
         dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
         writer = PartWriter(folder / "parts" / "rdf.nq.gz")
         # The store gives numbers and dates back in their canonical form, so the parts hold that form too.
@@ -85,6 +100,12 @@ def build_from_rdf(
             progress=progress,
         )
     return release
+
+
+def _file(entry: RdfInput) -> RdfFile:
+    if isinstance(entry, RdfFile):
+        return entry
+    return RdfFile(*entry) if isinstance(entry, tuple) else RdfFile(entry)
 
 
 def _parse(dataset: pyoxigraph.Dataset, path: Path, graph: str, base: str) -> int:

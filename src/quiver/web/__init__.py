@@ -18,6 +18,7 @@ from quiver.web.api import create_api
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
 from quiver.web.graph import CurrentGraph, current_graph
+from quiver.web.graph_store import create_graph_store
 from quiver.web.links import href, this_page
 from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
@@ -47,7 +48,7 @@ class Served:
 def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = None) -> Flask:
     """The application that serves the current release of *library*, and each later one soon after it is published.
 
-    *evaluator* answers users' SPARQL; without it there is no `/sparql`.
+    *evaluator* answers users' SPARQL; without it there is no `/sparql` and no `/store`.
     """
     app = Flask("quiver.web", static_url_path="/static")
     app.url_map.merge_slashes = False
@@ -70,6 +71,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     if evaluator is not None:
         app.register_blueprint(create_protocol(current_graph, evaluator, settings))
         app.register_blueprint(create_editor(catalogue))
+        app.register_blueprint(create_graph_store(current_graph, evaluator, settings))
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels, settings))
     app.register_blueprint(create_resources(holder, panels, settings))

@@ -14,17 +14,18 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 
 from quiver import __version__
 from quiver.config import Settings
-from quiver.descriptions import dataset_description
+from quiver.descriptions import dataset_description, service_description, service_limits
 from quiver.errors import NotAcceptable, NotFound
+from quiver.manifest import Manifest
 from quiver.namespaces import PREFIXES, term
-from quiver.negotiation import JSONLD, NTRIPLES, RDFXML, TURTLE, choose
-from quiver.web.documents import SERIALISATIONS
+from quiver.negotiation import GRAPHS, JSONLD, TURTLE, choose
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.jsonld import published_context, to_jsonld
 from quiver.web.responses import not_modified
 
 # Sitemaps 0.9: at most 50,000 addresses a file.
 SITEMAP_SIZE: Final = 20_000
+_SYNTAXES: Final = {one.extension: ox.RdfFormat.from_media_type(one.media_type) for one in GRAPHS if one is not JSONLD}
 _SITEMAP_CLASSES: Final = ("q:Paper", "q:NameCluster", "q:VenueSeries", "q:VenueEdition", "q:Source")
 _ROBOTS: Final = """User-agent: *
 Disallow: {root}search
@@ -143,12 +144,11 @@ def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -
     @blueprint.get("/.well-known/void")
     def void() -> Response:
         g.negotiated = g.tagged = True
-        formats = (TURTLE, NTRIPLES, JSONLD, RDFXML)
-        chosen = choose(request.headers.get("Accept"), formats) or (
+        chosen = choose(request.headers.get("Accept"), GRAPHS) or (
             TURTLE if "text/html" in request.headers.get("Accept", "") else None
         )
         if chosen is None:
-            raise NotAcceptable("the description comes as Turtle, N-Triples, JSON-LD and RDF/XML")
+            raise NotAcceptable("the description comes as " + ", ".join(one.media_type for one in GRAPHS))
         triples = dataset_description(
             current_graph().manifest, title=settings.text("title"), licence=settings.text("licence")
         )
@@ -161,11 +161,23 @@ def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -
     return blueprint
 
 
+def describe_service(manifest: Manifest, settings: Settings) -> list[ox.Triple]:
+    """The description of the SPARQL service of a release, with the limits and features of these settings."""
+    return service_description(
+        manifest,
+        f"{manifest.base}sparql",
+        title=settings.text("title"),
+        licence=settings.text("licence"),
+        limits=service_limits(settings),
+        federates=bool(settings.text("service_allow").split()),
+    )
+
+
 def write_triples(triples: list[ox.Triple], extension: str) -> bytes:
-    """The triples in the syntax that *extension* names."""
-    if extension == "jsonld":
+    """The triples in the syntax that *extension* names, any of those of graphs."""
+    if extension == JSONLD.extension:
         return to_jsonld(triples, published_context())
-    data = ox.serialize(triples, format=SERIALISATIONS[extension], prefixes=PREFIXES)
+    data = ox.serialize(triples, format=_SYNTAXES[extension], prefixes=PREFIXES)
     assert data is not None
     return data
 
