@@ -48,6 +48,12 @@ def sparql(query: str, **parameters: str) -> str:
     return "/sparql?" + urlencode({"query": query, **parameters})
 
 
+def decode(body: bytes, coding: str) -> bytes:
+    if coding == "gzip":
+        return gzip.decompress(body)
+    return zstandard.ZstdDecompressor().decompressobj().decompress(body) if coding == "zstd" else body
+
+
 def post(server: Server, body: bytes, content_type: str = FORM) -> tuple[int, dict[str, str], bytes]:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
         connection.request("POST", "/sparql", body, {"Content-Type": content_type})
@@ -100,8 +106,7 @@ def test_a_kept_answer_is_the_same_answer(server: Server, path: str, coding: str
     code, headers, body = first
     assert code == 200
     assert headers.get("content-encoding", "identity") == coding
-    decoded = {"gzip": gzip.decompress, "zstd": zstandard.ZstdDecompressor().decompress}.get(coding, bytes)(body)
-    assert len(decoded) > 1000
+    assert len(decode(body, coding)) > 1000
     for other_code, other_headers, other_body in others:
         assert (other_code, other_body) == (200, body)
         assert [other_headers.get(name) for name in HEADS] == [headers.get(name) for name in HEADS]
@@ -146,10 +151,7 @@ def test_a_long_result_arrives_whole(server: Server, coding: str) -> None:
     assert code == 200
     if coding == "identity":
         assert int(headers["content-length"]) == len(body)
-    elif coding == "gzip":
-        body = gzip.decompress(body)
-    else:
-        body = zstandard.ZstdDecompressor().decompressobj().decompress(body)
+    body = decode(body, coding)
     assert headers.get("content-encoding", "identity") == coding
     assert len(body) > LONG_CAP
     count = json.loads(fetch(server.port, sparql("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"))[2])

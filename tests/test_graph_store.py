@@ -240,3 +240,26 @@ def test_the_default_graph_is_counted_by_class() -> None:
     data = result.serialize(format=pyoxigraph.QueryResultsFormat.CSV)
     assert data is not None
     assert data.decode().splitlines()[1:] == [f"PT0.25S,{term('q:Paper')},2"]
+
+
+# -- the same at the endpoint for queries
+
+
+@pytest.mark.parametrize("query", ["default", f"graph={quote(NAMED, safe='')}", "default&format=ntriples"])
+def test_the_endpoint_for_queries_gives_graphs_as_well(client: FlaskClient, query: str) -> None:
+    there, here = client.get(f"/store?{query}"), client.get(f"/sparql?{query}")
+    assert (here.status_code, here.content_type, here.data) == (200, there.content_type, there.data)
+    assert client.head(f"/sparql?{query}").content_length == len(there.data)
+
+
+def test_at_the_endpoint_a_query_beats_the_name_of_a_graph(client: FlaskClient) -> None:
+    assert client.get("/sparql?query=ASK{}&default").mimetype == "application/sparql-results+json"
+    assert code(client.get("/sparql?default&graph=http://e/g")) == (400, "bad-request")
+    assert code(client.get("/sparql?graph=http://e/nothing")) == (404, "not-found")
+
+
+@pytest.mark.parametrize("form", GRAPHS, ids=lambda form: form.name)
+def test_the_endpoint_describes_itself_in_every_syntax(client: FlaskClient, form: Format) -> None:
+    response = client.get("/sparql", headers={"Accept": form.media_type})
+    assert response.content_type == form.content_type
+    assert response.data == client.get("/store", headers={"Accept": form.media_type}).data

@@ -27,8 +27,9 @@ from quiver.evaluation import BrokerHandle, Evaluator, start_broker
 from quiver.manifest import Manifest
 from quiver.namespaces import term
 from quiver.negotiation import GRAPHS, SOLUTIONS, Format
+from quiver.web.answers import ON_CLIENT_GONE
 from quiver.web.problems import register_problems
-from quiver.web.protocol import ON_CLIENT_GONE, create_protocol
+from quiver.web.protocol import create_protocol
 
 BASE = "http://localhost:8000/"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"

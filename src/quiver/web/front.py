@@ -258,7 +258,9 @@ class Front:
     async def _run_flask(
         self, scope: Scope, protocol: HttpProtocol, environ: WSGIEnvironment, key: tuple[object, ...] | None
     ) -> None:
-        executor = self._slow if scope.path.startswith(_SLOW) else self._pages
+        # At /sparql what is left of a GET with parameters is a graph to be fetched, or an error.
+        is_slow = scope.path.startswith(_SLOW) or (scope.path == PATH and scope.query_string and FAILED not in environ)
+        executor = self._slow if is_slow else self._pages
         try:
             answer = await self._loop.run_in_executor(executor, call, self._application, environ)
         except Exception:  # noqa: BLE001 - the outermost handler

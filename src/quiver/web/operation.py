@@ -19,6 +19,8 @@ OFFERED: Final[Mapping[Kind, Sequence[Format]]] = {"solutions": SOLUTIONS, "bool
 # format=json and format=xml say what they say for a graph too.
 _GRAPH_TWINS: Final = {JSON: JSONLD, XML: RDFXML}
 _PARAMETERS: Final = ("query", "default-graph-uri", "named-graph-uri", "format", "timeout")
+# With one of these and no query, a GET is of the Graph Store Protocol (`graph_store`).
+_GRAPH_NAMES: Final = ("default", "graph")
 _MAX_FIELDS: Final = 1000
 
 
@@ -34,7 +36,7 @@ class Operation:
 
 
 def read_operation(method: str, query_string: str, content_type: str, body: bytes) -> Operation | None:
-    """The query operation in a request; None for a GET that asks for nothing.
+    """The query operation in a request; None for a GET that asks for nothing, or for a graph.
 
     Raises:
         BadRequest: the query is missing, or given twice; a parameter has no valid value, or is not UTF-8.
@@ -60,8 +62,10 @@ def read_operation(method: str, query_string: str, content_type: str, body: byte
     if "update" in given:
         raise update_refused()
     queries = given.get("query", [])
-    if not queries and method != "POST" and not any(name in given for name in _PARAMETERS):
-        return None
+    if not queries and method != "POST":
+        names = {*given} & {*_GRAPH_NAMES, *_PARAMETERS}
+        if not names or not names.isdisjoint(_GRAPH_NAMES):
+            return None
     if len(queries) != 1:
         raise BadRequest(
             "There is no query: the parameter query= is missing." if not queries else "There is more than one query."

@@ -13,23 +13,21 @@ from typing import Final, Protocol
 from flask import Blueprint, Response, current_app, g, request
 
 from quiver.config import Settings
-from quiver.descriptions import service_description
 from quiver.errors import MalformedQuery, NotAcceptable, QuiverError
-from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest
-from quiver.evaluation.results import INLINE_BYTES
+from quiver.evaluation import Evaluator, QueryRequest
 from quiver.manifest import Manifest
-from quiver.negotiation import GRAPHS, HTML, JSONLD, NTRIPLES, RDFXML, SOLUTIONS, TURTLE, Format, Kind, choose
+from quiver.negotiation import GRAPHS, HTML, SOLUTIONS, Format, Kind, choose
+from quiver.web.answers import evaluate_for_client, open_to_scripts, send_answer
 from quiver.web.editor import EXAMPLE, editor_page
+from quiver.web.graph_store import answer_graph, read_graph_name
 from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
-from quiver.web.service import write_triples
+from quiver.web.service import describe_service, write_triples
 
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
 PATH: Final = "/sparql"
-# Under this key a server that is told when a client leaves puts a function that takes what is to be called then.
-ON_CLIENT_GONE: Final = "quiver.on_client_gone"
 # Under this key a server that evaluates queries itself puts the error that a query has ended in.
 FAILED: Final = "quiver.failed"
-_DESCRIPTIONS: Final = (TURTLE, NTRIPLES, JSONLD, RDFXML, HTML)
+_DESCRIPTIONS: Final = (*GRAPHS, HTML)
 
 
 class ServedRelease(Protocol):
@@ -105,6 +103,8 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         release = get_release()
         accept = request.headers.get("Accept")
         if operation is None:
+            if named := read_graph_name(request.args):
+                return answer_graph(named, release, evaluator)
             return _describe(release, choose(accept, _DESCRIPTIONS))
         if is_for_a_reader(operation, request.method, accept):
             return _page(operation.query)
@@ -114,12 +114,11 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         client = request.remote_addr or ""
         asked = as_request(operation, release.base, release.store_path, formats, client)
         try:
-            pending = evaluator.submit(asked)
-            if on_client_gone := request.environ.get(ON_CLIENT_GONE):
-                on_client_gone(pending.cancel)
-            return _result(pending.result())
+            answer = evaluate_for_client(evaluator, asked)
         except QuiverError as error:
             raise explain(error, operation) from None
+        g.tagged = answer.repeatable
+        return send_answer(answer)
 
     def _describe(release: ServedRelease, chosen: Format | None) -> Response:
         if chosen is HTML:
@@ -127,40 +126,13 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         if chosen is None:
             names = ", ".join(form.media_type for form in _DESCRIPTIONS)
             raise NotAcceptable("The description of the service has no accepted format.", hint=f"There is {names}.")
-        triples = service_description(
-            release.manifest,
-            f"{release.base}sparql",
-            title=settings.text("title"),
-            licence=settings.text("licence"),
-        )
-        return _open(Response(write_triples(triples, chosen.extension), content_type=chosen.content_type))
+        data = write_triples(describe_service(release.manifest, settings), chosen.extension)
+        return open_to_scripts(Response(data, content_type=chosen.content_type))
 
     def _page(query: str) -> Response:
-        return _open(editor_page(query, settings))
+        return open_to_scripts(editor_page(query, settings))
 
     return blueprint
-
-
-def _result(answer: QueryAnswer) -> Response:
-    """The complete result: a short one as it is, a long one as a stream of the file that holds it."""
-    g.tagged = answer.repeatable
-    if answer.size <= INLINE_BYTES:
-        return _open(Response(answer.read(), content_type=answer.format.content_type))
-    if request.method == "HEAD":
-        answer.close()
-        response = Response(content_type=answer.format.content_type)
-    else:
-        response = Response(answer.chunks(), content_type=answer.format.content_type)
-        response.call_on_close(answer.close)
-    response.content_length = answer.size
-    return _open(response)
-
-
-def _open(response: Response) -> Response:
-    """*response*, readable by scripts of any site, and not confused with other forms of itself."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.vary.add("Accept")
-    return response
 
 
 def _options() -> Response:
@@ -170,4 +142,4 @@ def _options() -> Response:
     response.headers["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "*")
     response.headers["Access-Control-Max-Age"] = "86400"
     response.vary.add("Access-Control-Request-Headers")
-    return _open(response)
+    return open_to_scripts(response)
