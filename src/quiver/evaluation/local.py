@@ -35,7 +35,7 @@ def answer_locally(
     """
     admitted = admit(text, allowed)
     try:
-        result = store.query(admitted)
+        result = store.query(admitted.text)
     except SyntaxError as error:
         raise explain_syntax_error(error, text, admitted, store.query) from None
     except (OSError, RuntimeError, ValueError) as error:

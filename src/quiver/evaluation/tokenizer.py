@@ -129,11 +129,11 @@ def unescape(token: Token, text: str = "") -> str:
     return _CODEPOINT.sub(resolve, body)
 
 
-def malformed(message: str, text: str, offset: int) -> MalformedQuery:
+def malformed(message: str, text: str, offset: int, hint: str = "") -> MalformedQuery:
     """The error with the line and column (from 1) of *offset* in *text*."""
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-    return MalformedQuery(f"{message} (line {line}, column {column}).", value=text, line=line, column=column)
+    return MalformedQuery(f"{message} (line {line}, column {column}).", value=text, hint=hint, line=line, column=column)
 
 
 def _complaint(text: str, position: int) -> str:
