@@ -116,7 +116,7 @@ class _Reader:
             self._read_subject()
             self._read_properties()
             if not self._is("}"):
-                self._take('A dot, a semicolon or the end of the block is expected after "q:property value"', ".")
+                self._take("A dot, a semicolon or the end of the block is expected after a value", ".")
         self.at += 1
         if _QUERY not in self.said:
             raise self._fault("The search does not say what to look for: q:query is missing", opening)
