@@ -315,7 +315,7 @@ def test_nothing_found_can_break_out_of_the_table(index: SearchIndex, text: str)
     class One(SearchIndex):
         def __init__(self) -> None: ...
 
-        def search(self, text: str, **_: object) -> SearchAnswer:  # type: ignore[override]
+        def search(self, text: str, **_: object) -> SearchAnswer:
             return SearchAnswer(1, (hit,), Facets())
 
     query = f'{PROLOGUE} SELECT ?x ?w {{ SERVICE q:search {{ ?x q:query "a" ; q:snippet ?w }} }}'
@@ -323,11 +323,11 @@ def test_nothing_found_can_break_out_of_the_table(index: SearchIndex, text: str)
         hit = replace(hit, path=path)
         admitted = admit(query, (), None, lambda block: answer_search_block(block, One(), "http://e/", query))
         try:
-            (row,) = ox.Store().query(admitted.text)  # type: ignore[misc, union-attr]
+            (row,) = ox.Store().query(admitted.text)  # type: ignore[misc]
         except SyntaxError:
             assert path != "paper/a"
             continue
-        assert (row["x"].value, row["w"].value) == (f"http://e/{path}", text)  # type: ignore[index, union-attr]
+        assert (row["x"].value, row["w"].value) == (f"http://e/{path}", text)
 
 
 def test_a_named_query_with_a_search_runs_only_when_it_is_answered(release: Release, index: SearchIndex) -> None:

@@ -46,7 +46,7 @@ def _template_has_blank_nodes(tokens: tuple[Token, ...]) -> bool:
     depth = 0
     for token in tokens[start:]:
         # A reified triple or an annotation without a name of its own makes one as well.
-        if token.type is TokenType.BLANK or token.text in ("[", "(", "<<", "{|"):
+        if token.type is TokenType.BLANK or token.text in ("[", "(", "<<", "{|", "~"):
             return True
         depth += {"{": 1, "}": -1}.get(token.text, 0)
         if token.text == "}" and depth == 0:
