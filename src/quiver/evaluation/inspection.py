@@ -95,7 +95,7 @@ def admit(
             of SERVICE q:search is not as it should be.
     """
     holds_word = "service" in query.lower()
-    if not holds_word and _CODEPOINT_ESCAPE.search(query) is None:
+    if not holds_word and ("\\" not in query or _CODEPOINT_ESCAPE.search(query) is None):
         return Admitted(query)
     tokens = tokenize(query)
     if not holds_word:

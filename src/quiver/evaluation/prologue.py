@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 import pyoxigraph
 
-from quiver.evaluation.tokenizer import Token, TokenType, malformed, unescape
+from quiver.errors import MalformedQuery
+from quiver.evaluation.tokenizer import Token, TokenType, malformed, read_tokens, unescape
 
+_FORMS: Final = frozenset({"SELECT", "ASK", "CONSTRUCT", "DESCRIBE"})
 _PLAIN_IN_IRI: Final = re.compile(r"[^A-Za-z0-9:/._~%\u00a0-\U0010ffff-]")
 
 
@@ -59,6 +62,15 @@ def read_prologue(tokens: tuple[Token, ...], text: str, base: str | None = None)
         else:
             break
     return Prologue(base, prefixes, at)
+
+
+def read_prefixes(text: str, base: str | None = None) -> Mapping[str, str]:
+    """The prefixes that the query *text* declares, read no further than they go; none of one that is not valid."""
+    try:
+        head = tuple(takewhile(lambda token: token.text.upper() not in _FORMS, read_tokens(text)))
+        return read_prologue(head, text, base).prefixes
+    except MalformedQuery:
+        return {}
 
 
 def write_iri(iri: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO, Final, cast
 from xml.parsers import expat
 
@@ -111,7 +110,7 @@ class Sink:
 
     def __init__(
         self,
-        directory: Path,
+        directory: str,
         max_bytes: int,
         max_rows: int,
         counter: RowCounter | None = None,

@@ -8,6 +8,7 @@ is not understood here does not reach the engine.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -88,9 +89,13 @@ def tokenize(text: str) -> tuple[Token, ...]:
     Raises:
         MalformedQuery: at the first character that begins no terminal, and for an escape that is no character.
     """
+    return tuple(read_tokens(text))
+
+
+def read_tokens(text: str) -> Iterator[Token]:
+    """The tokens of *text* one by one, for who needs only the first of them; raises as `tokenize` does."""
     if lone := _SURROGATE.search(text):
         raise malformed("This character is half of a surrogate pair", text, lone.start())
-    tokens: list[Token] = []
     position = 0
     while position < len(text):
         match = _TERMINALS.match(text, position)
@@ -103,8 +108,7 @@ def tokenize(text: str) -> tuple[Token, ...]:
         token = Token(TokenType[group], match.group(), match.start())
         if token.type in (TokenType.IRI, TokenType.STRING) and "\\" in token.text:
             unescape(token, text)
-        tokens.append(token)
-    return tuple(tokens)
+        yield token
 
 
 def unescape(token: Token, text: str = "") -> str:
