@@ -67,7 +67,9 @@ def answer_search_block(block: SearchBlock, index: SearchIndex, base: str, text:
         MalformedQuery: the text to look for does not parse.
     """
     try:
-        found = index.search(block.text, kind=block.kind, offset=block.offset, limit=block.limit)
+        found = index.search(
+            block.text, kind=block.kind, offset=block.offset, limit=block.limit, snippets=bool(block.snippet)
+        )
     except InvalidSearch as error:
         raise malformed(f"The text of q:query: {error.message}", text, block.place, error.hint) from None
     variables = " ".join(filter(None, (block.subject, block.score, block.snippet)))
