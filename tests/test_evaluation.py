@@ -281,8 +281,12 @@ def test_a_client_cannot_ask_for_more_than_the_limit(store: Path) -> None:
         "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a ?d ?g",
         "SELECT (" + "1+" * 200_000 + "1 AS ?x) {}",
         "SELECT * " + "{" * 50_000 + "}" * 50_000,
+        "SELECT * { ?s " + "|".join(["<a:a>"] * 50_000) + " ?o }",
+        "SELECT (STRLEN(?a40) AS ?n) { BIND('0123456789' AS ?a0) "
+        + " ".join(f"BIND(CONCAT(?a{n}, ?a{n}) AS ?a{n + 1})" for n in range(40))
+        + " }",
     ],
-    ids=["sort", "long-expression", "deep-nesting"],
+    ids=["sort", "long-expression", "deep-nesting", "long-path", "doubling"],
 )
 def test_running_out_of_memory_or_stack_costs_one_query_only(ask: Callable[..., QueryAnswer], query: str) -> None:
     with pytest.raises(MemoryLimit):

@@ -10,10 +10,12 @@ from pathlib import Path
 import pyoxigraph as ox
 import pytest
 
-from quiver.catalogue import Answer, NamedQuery, evaluate, load_catalogue
+from quiver.catalogue import Answer, BoundQuery, NamedQuery, evaluate, load_catalogue
 from quiver.config import Settings, bundled
+from quiver.evaluation.local import answer_searches
 from quiver.namespaces import PREFIXES
 from quiver.releases import Library, Release, build
+from quiver.search import SearchIndex
 from tests.sample import write_sample
 
 CATALOGUE = load_catalogue()
@@ -89,6 +91,14 @@ def comparable(query: NamedQuery, answer: Answer) -> list[tuple[object, ...]]:
     ]
 
 
+def bind(
+    release: Release, query: NamedQuery, values: Mapping[str, str], limit: int | None = None, offset: int = 0
+) -> BoundQuery:
+    """The query with these values, its searches answered."""
+    bound = query.bind(values, release.base, limit=limit, offset=offset)
+    return answer_searches(bound, lambda: SearchIndex(release.search_path), release.base)
+
+
 def ask(
     store: ox.Store,
     release: Release,
@@ -97,12 +107,12 @@ def ask(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[tuple[object, ...]]:
-    return comparable(query, evaluate(store, query.bind(values, release.base, limit=limit, offset=offset)))
+    return comparable(query, evaluate(store, bind(release, query, values, limit, offset)))
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
 def test_the_example_has_an_answer_of_the_columns_stated(query: NamedQuery, store: ox.Store, release: Release) -> None:
-    answer = evaluate(store, query.bind(query.examples, release.base))
+    answer = evaluate(store, bind(release, query, query.examples))
     assert answer.columns == tuple(column.name for column in query.columns)
     assert answer.rows
     for row in answer.rows:

@@ -11,6 +11,7 @@ import pyoxigraph as ox
 
 from quiver.catalogue.collection import Catalogue
 from quiver.catalogue.queries import BoundQuery, NamedQuery
+from quiver.errors import QueryRefused
 from quiver.namespaces import PREFIXES, term
 
 Result = ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples
@@ -53,7 +54,13 @@ def evaluate(store: ox.Store, bound: BoundQuery) -> Answer:
 
 
 def run(store: ox.Store, bound: BoundQuery) -> Result:
-    """pyoxigraph's own result, to be used in this thread alone."""
+    """pyoxigraph's own result, to be used in this thread alone.
+
+    Raises:
+        QueryRefused: a search in it has not been answered; the engine would look for it in the network.
+    """
+    if bound.searches:
+        raise QueryRefused("The text index has not been asked for this query.", hint="Send it to the endpoint.")
     return store.query(bound.text)
 
 

@@ -22,10 +22,12 @@ class BoundQuery:
     """A query ready to be run or shown: complete SPARQL, its parameters bound by VALUES in the text.
 
     `substitutions` holds the same terms for who wants to say what was bound; running with them as well changes nothing.
+    `searches`: it holds a SERVICE q:search, which has to be answered from the text index before the query can run here.
     """
 
     text: str
     substitutions: Mapping[Variable, NamedNode | Literal]
+    searches: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class NamedQuery:
         text = self._paged(limit, offset)
         if terms:
             text = with_values(text, terms)
-        return BoundQuery(text, {Variable(name): term for name, term in terms.items()})
+        searches = "SERVICE" in self._body
+        return BoundQuery(text, {Variable(name): term for name, term in terms.items()}, searches)
 
     def _term(self, parameter: Parameter, values: Mapping[str, str], base: str) -> NamedNode | Literal:
         value = values.get(parameter.name, parameter.default)

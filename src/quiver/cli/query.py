@@ -17,6 +17,7 @@ from quiver.dumps import DUMP_FORMATS, write_dump
 from quiver.errors import BadRequest
 from quiver.evaluation.local import QUERY_FORMATS, answer_locally
 from quiver.releases import Library
+from quiver.search import SearchIndex
 
 
 @main.command("query")
@@ -59,6 +60,8 @@ def query_command(
         sys.stdout.buffer,
         format_name=format_name or "",
         allowed=settings.text("service_allow").split(),
+        open_index=lambda: SearchIndex(release.search_path),
+        base=release.base,
     )
     sys.stdout.buffer.flush()
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from quiver.errors import (
     DamagedRelease,
     MalformedQuery,
     MemoryLimit,
+    NotAcceptable,
     QuiverError,
     ServiceFailed,
     UnsupportedFunction,
     UpdateRefused,
 )
-from quiver.evaluation.inspection import is_update, read_prologue, update_refused
+from quiver.evaluation.inspection import Admitted, is_update, update_refused
+from quiver.evaluation.prologue import read_prologue
 from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
 
 _SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
 _CUSTOM_FUNCTION: Final = re.compile(r"The custom (?:aggregate )?function <(.*)> is not supported")
 _SENTENCE: Final = re.compile(r"[A-Z][A-Za-z]* [A-Za-z].*")
+# What a serialiser says of a graph that its syntax cannot carry; also an OSError in pyoxigraph 0.5.13.
+_UNWRITABLE: Final = re.compile(r"does not support RDF 1\.2|reserved (?:syntax )?term|is not allowed as a predicate")
 # Longer than any keyword of SPARQL.
 _GAP: Final = " " * 40
 
@@ -32,6 +36,12 @@ def explain_failure(error: Exception, query: str) -> QuiverError:
     if isinstance(error, MemoryError):
         return MemoryLimit("The query needs more memory than one query may use.")
     if isinstance(error, OSError):
+        if _UNWRITABLE.search(str(error)):
+            return NotAcceptable(
+                f"The result does not fit this format: {error}.",
+                value=str(error),
+                hint="Ask for Turtle or N-Triples, which carry every graph.",
+            )
         if "service" in query.lower():
             return ServiceFailed(f"A remote endpoint of the query did not answer: {error}", value=str(error))
         return DamagedRelease(f"The store cannot be read: {error}", value=str(error))
@@ -45,7 +55,7 @@ def explain_failure(error: Exception, query: str) -> QuiverError:
 
 
 def explain_syntax_error(
-    error: SyntaxError, query: str, admitted: str, parse: Callable[[str], object], base: str | None = None
+    error: SyntaxError, query: str, admitted: Admitted, parse: Callable[[str], object], base: str | None = None
 ) -> MalformedQuery | UpdateRefused:
     """The error with the place of the token that the engine stumbled over, in the query as it was sent.
 
@@ -57,8 +67,7 @@ def explain_syntax_error(
         return update_refused()
     try:
         tokens = tokenize(query)
-        seen = tokens if admitted is query else tokenize(admitted)
-        starts, spaced = _spread(seen)
+        starts, spaced = _spread(admitted.written or (token.text for token in tokens))
         try:
             parse(spaced)
         except SyntaxError as second:
@@ -92,14 +101,16 @@ def _describe(tokens: tuple[Token, ...], at: int, expected: str, query: str, bas
     return malformed(f"Unexpected {_shown(fault)}", query, fault.start)
 
 
-def _spread(tokens: tuple[Token, ...]) -> tuple[list[int], str]:
-    """Where each token starts in the text of all tokens with wide gaps, and this text."""
+def _spread(pieces: Iterable[str]) -> tuple[list[int], str]:
+    """Where each piece of a query starts in the text of all pieces with wide gaps, and this text."""
     starts: list[int] = []
+    parts: list[str] = []
     position = 0
-    for token in tokens:
+    for piece in pieces:
         starts.append(position)
-        position += len(token.text) + len(_GAP)
-    return starts, "".join(token.text + _GAP for token in tokens)
+        parts.append(piece + _GAP)
+        position += len(parts[-1])
+    return starts, "".join(parts)
 
 
 def _offset(text: str, line: int, column: int) -> int:

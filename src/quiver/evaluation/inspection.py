@@ -4,71 +4,59 @@ The engine parses without tokens and backtracks: where `true` and then `SERVICE`
 and `ex:a.b.SERVICE` as `ex:a.b . SERVICE`; after `?a` it reads `<?b)#>` as an operator, a variable and a comment
 (all seen in pyoxigraph 0.5.13, each a way to a SERVICE that SPARQL's own terminals do not show). So a query that
 holds the letters "service" reaches it in a form with one reading only: without comments, IRIs with their special
-characters escaped, prefixed names that could be split written as IRIs.
+characters escaped, prefixed names that could be split written as IRIs, blocks of SERVICE q:search answered.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Final
 
-import pyoxigraph
-
-from quiver.errors import MalformedQuery, QueryRefused, UpdateRefused
+from quiver.errors import BadRequest, MalformedQuery, QueryRefused, UpdateRefused
+from quiver.evaluation.prologue import Prologue, read_prologue, write_iri
+from quiver.evaluation.text_search import SEARCH, SearchBlock, read_search_block
 from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize, unescape
 
 _UPDATES: Final = frozenset({"INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH"})
 _CODEPOINT_ESCAPE: Final = re.compile(r"\\[uU]")
-_PLAIN_IN_IRI: Final = re.compile(r"[^A-Za-z0-9:/._~%\u00a0-\U0010ffff-]")
+
+# What stands for a block of SERVICE q:search in the query, in SPARQL.
+AnswerSearch = Callable[[SearchBlock], str]
+
+
+def no_text_index(_: SearchBlock) -> str:
+    """Nothing: the answer to a search where there is no index.
+
+    Raises:
+        BadRequest: always.
+    """
+    raise BadRequest(
+        "This release has no text index, so SERVICE q:search cannot be answered.",
+        hint='Use FILTER(CONTAINS(LCASE(?label), "word")) instead.',
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Prologue:
-    """The BASE and PREFIX declarations before a query, resolved; `length` counts their tokens."""
+class Admitted:
+    """A query as the engine may see it.
 
-    base: str | None = None
-    prefixes: Mapping[str, str] = field(default_factory=dict)
-    length: int = 0
-
-    def expand(self, token: Token, text: str) -> str:
-        """The IRI that an IRI or prefixed name token stands for.
-
-        Raises:
-            MalformedQuery: its prefix is not declared, or it is a relative IRI that cannot be resolved.
-        """
-        if token.type is TokenType.IRI:
-            return _resolve(unescape(token), self.base, token, text)
-        prefix, _, local = token.text.partition(":")
-        if prefix not in self.prefixes:
-            raise malformed(f"The prefix {prefix}: is not declared", text, token.start)
-        return self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local)
-
-
-def read_prologue(tokens: tuple[Token, ...], text: str, base: str | None = None) -> Prologue:
-    """The prologue at the head of *tokens*; *base* is that of the request.
-
-    Raises:
-        MalformedQuery: an IRI in it is relative and there is no base.
+    `written` says what stands in it for each token of the query as it was sent: nothing where that for an earlier one
+    says it all. Empty where the text is the query itself.
     """
-    prefixes: dict[str, str] = {}
-    at = 0
-    while at < len(tokens):
-        if tokens[at].is_word("BASE") and _types(tokens, at + 1, TokenType.IRI):
-            base = _resolve(unescape(tokens[at + 1]), base, tokens[at + 1], text)
-            at += 2
-        elif tokens[at].is_word("PREFIX") and _types(tokens, at + 1, TokenType.PREFIXED, TokenType.IRI):
-            name, iri = tokens[at + 1], tokens[at + 2]
-            if not name.text.endswith(":"):
-                break
-            prefixes[name.text[:-1]] = _resolve(unescape(iri), base, iri, text)
-            at += 3
-        elif tokens[at].is_word("VERSION") and _types(tokens, at + 1, TokenType.STRING):
-            at += 2
-        else:
-            break
-    return Prologue(base, prefixes, at)
+
+    text: str
+    written: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Service:
+    """A SERVICE in a query: where its keyword and its name stand among the tokens, and the endpoint it names."""
+
+    at: int
+    name: int
+    endpoint: str
 
 
 def service_endpoints(query: str, base: str | None = None) -> tuple[str, ...]:
@@ -81,7 +69,7 @@ def service_endpoints(query: str, base: str | None = None) -> tuple[str, ...]:
     ('http://e/x',)
     """
     tokens = tokenize(query)
-    return _endpoints(tokens, read_prologue(tokens, query, base), query)
+    return tuple(service.endpoint for service in _services(tokens, read_prologue(tokens, query, base), query))
 
 
 def is_update(query: str) -> bool:
@@ -94,29 +82,43 @@ def is_update(query: str) -> bool:
     return bool(head) and head[0].type is TokenType.WORD and head[0].text.upper() in _UPDATES
 
 
-def admit(query: str, allowed: Collection[str], base: str | None = None) -> str:
-    """The text of *query* for the engine; the query itself wherever it cannot hold a SERVICE.
+def admit(
+    query: str, allowed: Collection[str], base: str | None = None, answer_search: AnswerSearch = no_text_index
+) -> Admitted:
+    """What the engine may see of *query*: the query itself wherever it cannot hold a SERVICE.
+
+    *answer_search* gives what stands for each block of SERVICE q:search.
 
     Raises:
         QueryRefused: it has a SERVICE whose endpoint is not in *allowed*.
-        MalformedQuery: it holds the word, or an escape that might spell it, and does not split into tokens.
+        MalformedQuery: it holds the word, or an escape that might spell it, and does not split into tokens; or a block
+            of SERVICE q:search is not as it should be.
     """
     holds_word = "service" in query.lower()
-    if not holds_word and _CODEPOINT_ESCAPE.search(query) is None:
-        return query
+    if not holds_word and ("\\" not in query or _CODEPOINT_ESCAPE.search(query) is None):
+        return Admitted(query)
     tokens = tokenize(query)
     if not holds_word:
-        return query
+        return Admitted(query)
     prologue = read_prologue(tokens, query, base)
-    for endpoint in _endpoints(tokens, prologue, query):
-        if endpoint not in allowed:
+    services = _services(tokens, prologue, query)
+    for service in services:
+        # That of the text index never leaves the house, whatever the operator lists.
+        if service.endpoint != SEARCH and service.endpoint not in allowed:
             raise QueryRefused(
-                f"SERVICE {endpoint} is refused: this endpoint does not query other endpoints"
+                f"SERVICE {service.endpoint} is refused: this endpoint does not query other endpoints"
                 + (" except those its operator lists." if allowed else "."),
-                value=endpoint,
+                value=service.endpoint,
                 hint="Leave the SERVICE out, or send the query to an endpoint of your own that federates.",
             )
-    return _unambiguous(tokens, prologue, query)
+    written = [_unambiguous(at, token, prologue, query) for at, token in enumerate(tokens)]
+    for service in services:
+        if service.endpoint == SEARCH:
+            if tokens[service.at].text.upper() not in ("SERVICE", "SERVICESILENT"):
+                raise malformed("SERVICE is not set apart from the word before it", query, tokens[service.at].start)
+            block = read_search_block(tokens, service.name + 1, prologue, query)
+            written[service.at : block.end] = [answer_search(block), *[""] * (block.end - service.at - 1)]
+    return Admitted(_join(tokens, written, query), tuple(written))
 
 
 def update_refused() -> UpdateRefused:
@@ -127,58 +129,40 @@ def update_refused() -> UpdateRefused:
     )
 
 
-def _endpoints(tokens: tuple[Token, ...], prologue: Prologue, text: str) -> tuple[str, ...]:
-    found: list[str] = []
+def _services(tokens: tuple[Token, ...], prologue: Prologue, text: str) -> tuple[_Service, ...]:
+    found: list[_Service] = []
     for at, token in enumerate(tokens):
         # The engine needs no space between keywords (SERVICESILENT) nor after `true`; no other word holds the letters.
         if token.type is not TokenType.WORD or "SERVICE" not in token.text.upper():
             continue
-        rest = tokens[at + 1 : at + 3]
-        if rest and rest[0].is_word("SILENT"):
-            rest = rest[1:]
-        if not rest or rest[0].type not in (TokenType.IRI, TokenType.PREFIXED, TokenType.VARIABLE):
+        name = at + 1
+        if name < len(tokens) and tokens[name].is_word("SILENT"):
+            name += 1
+        if name >= len(tokens) or tokens[name].type not in (TokenType.IRI, TokenType.PREFIXED, TokenType.VARIABLE):
             raise malformed("SERVICE needs an IRI or a variable", text, token.start)
-        name = rest[0]
-        is_variable = name.type is TokenType.VARIABLE
-        found.append("?" + name.text[1:] if is_variable else prologue.expand(name, text))
+        is_variable = tokens[name].type is TokenType.VARIABLE
+        endpoint = f"?{tokens[name].text[1:]}" if is_variable else prologue.expand(tokens[name], text)
+        found.append(_Service(at, name, endpoint))
     return tuple(found)
 
 
-def _unambiguous(tokens: tuple[Token, ...], prologue: Prologue, text: str) -> str:
+def _unambiguous(at: int, token: Token, prologue: Prologue, text: str) -> str:
+    if token.type is TokenType.IRI:
+        return write_iri(unescape(token))
+    if token.type is TokenType.PREFIXED and at >= prologue.length:
+        return write_iri(prologue.expand(token, text))
+    return token.text
+
+
+def _join(tokens: tuple[Token, ...], written: list[str], text: str) -> str:
     parts: list[str] = []
     position = 0
-    for at, token in enumerate(tokens):
-        parts.append(_blank(text[position : token.start]))
+    for token, piece in zip(tokens, written, strict=True):
+        parts += (_blank(text[position : token.start]), piece)
         position = token.end
-        if token.type is TokenType.IRI:
-            parts.append(f"<{_guard(unescape(token))}>")
-        elif token.type is TokenType.PREFIXED and at >= prologue.length:
-            parts.append(f"<{_guard(prologue.expand(token, text))}>")
-        else:
-            parts.append(token.text)
-    parts.append(_blank(text[position:]))
-    return "".join(parts)
+    return "".join((*parts, _blank(text[position:])))
 
 
 def _blank(gap: str) -> str:
     """White space and comments as spaces, line breaks kept, so that lines stay what they were."""
     return re.sub(r"[^\n]", " ", gap)
-
-
-def _guard(iri: str) -> str:
-    return _PLAIN_IN_IRI.sub(lambda match: f"\\u{ord(match.group()):04X}", iri)
-
-
-def _resolve(iri: str, base: str | None, token: Token, text: str) -> str:
-    """*iri* resolved by the engine's own code, so that both know the same endpoint."""
-    line = f"<{_guard(iri)}> <a:a> <a:a> ."
-    try:
-        parsed = next(pyoxigraph.parse(line, pyoxigraph.RdfFormat.TURTLE, base_iri=base))
-    except (SyntaxError, ValueError):
-        raise malformed(f"<{iri}> is no IRI, or a relative one without a base", text, token.start) from None
-    assert isinstance(parsed.subject, pyoxigraph.NamedNode)
-    return parsed.subject.value
-
-
-def _types(tokens: tuple[Token, ...], start: int, *types: TokenType) -> bool:
-    return tuple(token.type for token in tokens[start : start + len(types)]) == types

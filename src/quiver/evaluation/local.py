@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import BinaryIO, Final
 
 import pyoxigraph
 
+from quiver.catalogue import BoundQuery
 from quiver.errors import NotAcceptable
 from quiver.evaluation.faults import explain_failure, explain_syntax_error
-from quiver.evaluation.inspection import admit
+from quiver.evaluation.inspection import AnswerSearch, admit, no_text_index
 from quiver.evaluation.results import GRAPH_FORMATS, RESULT_FORMATS
+from quiver.evaluation.text_search import answer_search_block
 from quiver.namespaces import PREFIXES
+from quiver.search import SearchIndex
+
+# A text index is opened only for a query that asks it.
+OpenIndex = Callable[[], SearchIndex]
 
 _RESULTS: Final = RESULT_FORMATS
 _GRAPHS: Final = {form.file_extension: form for form in GRAPH_FORMATS.values()}
@@ -26,16 +33,20 @@ def answer_locally(
     *,
     format_name: str = "",
     allowed: Collection[str] = (),
+    open_index: OpenIndex | None = None,
+    base: str = "",
 ) -> None:
     """Write the answer of the query *text* to *output*, as TSV or Turtle where no format is named (by extension).
+
+    *open_index* gives the text index for SERVICE q:search, and *base* begins the IRIs of what is found there.
 
     Raises:
         MalformedQuery, UpdateRefused, QueryRefused: as the endpoint would.
         NotAcceptable: the format does not fit the kind of the result.
     """
-    admitted = admit(text, allowed)
+    admitted = admit(text, allowed, answer_search=_search_of(text, open_index, base))
     try:
-        result = store.query(admitted)
+        result = store.query(admitted.text)
     except SyntaxError as error:
         raise explain_syntax_error(error, text, admitted, store.query) from None
     except (OSError, RuntimeError, ValueError) as error:
@@ -50,6 +61,24 @@ def answer_locally(
     if results_format is None:
         raise _unfit("a table", format_name, _RESULTS)
     result.serialize(output, results_format)
+
+
+def answer_searches(bound: BoundQuery, open_index: OpenIndex, base: str) -> BoundQuery:
+    """*bound* with each SERVICE q:search in it answered, so that it can be run; most have none.
+
+    Raises:
+        MalformedQuery, QueryRefused: the file of the query holds a search or another SERVICE that is not allowed.
+    """
+    if not bound.searches:
+        return bound
+    text = admit(bound.text, (), answer_search=_search_of(bound.text, open_index, base)).text
+    return replace(bound, text=text, searches=False)
+
+
+def _search_of(text: str, open_index: OpenIndex | None, base: str) -> AnswerSearch:
+    if open_index is None:
+        return no_text_index
+    return lambda block: answer_search_block(block, open_index(), base, text)
 
 
 def _unfit(what: str, format_name: str, known: Collection[str]) -> NotAcceptable:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO, Final, cast
+from xml.parsers import expat
 
 import pyoxigraph
 
-from quiver.errors import ResultTooLarge
+from quiver.errors import NotAcceptable, ResultTooLarge
 from quiver.negotiation import CSV, JSON, JSONLD, NQUADS, NTRIPLES, RDFXML, TRIG, TSV, TURTLE, XML
 
 INLINE_BYTES: Final = 64 * 1024
@@ -17,6 +17,7 @@ _DUMPS: Final = (
     "Ask for less (LIMIT, fewer variables), page by ORDER BY, LIMIT and OFFSET, or take the dump at /dumps/."
 )
 
+XML_FORMATS: Final = frozenset({XML.name, RDFXML.name})
 RESULT_FORMATS: Final = {
     JSON.name: pyoxigraph.QueryResultsFormat.JSON,
     XML.name: pyoxigraph.QueryResultsFormat.XML,
@@ -67,17 +68,59 @@ class RowCounter:
         self._tail = joined[-self._overlap :] if self._overlap else b""
 
 
+class XmlGuard:
+    """XML as it passes: made what the engine meant, and refused where no XML can say it.
+
+    The engine (pyoxigraph 0.5.13) writes every character as it is. XML cannot hold control characters, nor RDF/XML a
+    predicate that does not end in a name; a carriage return has to be written as a reference, or it would be
+    read as a line feed.
+    """
+
+    def __init__(self) -> None:
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+
+    def pass_on(self, data: bytes) -> bytes:
+        """What is to be written for *data*.
+
+        Raises:
+            NotAcceptable: the text so far cannot go on to be XML.
+        """
+        data = data.replace(b"\r", b"&#xD;")
+        self._parse(data, is_final=False)
+        return data
+
+    def finish(self) -> None:
+        self._parse(b"", is_final=True)
+
+    def _parse(self, data: bytes, *, is_final: bool) -> None:
+        try:
+            self._parser.Parse(data, is_final)
+        except expat.ExpatError as error:
+            raise NotAcceptable(
+                f"The result holds what XML cannot carry, such as a control character ({error}).",
+                hint="Ask for JSON, CSV or TSV; for a graph, ask for Turtle or N-Triples.",
+            ) from None
+
+
 class Sink:
     """A binary file that a result is written to.
 
-    `write` raises `ResultTooLarge` at a cap; the engine then stops evaluating.
+    `write` raises `ResultTooLarge` at a cap, and what *guard* raises; the engine then stops evaluating.
     """
 
-    def __init__(self, directory: Path, max_bytes: int, max_rows: int, counter: RowCounter | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        max_bytes: int,
+        max_rows: int,
+        counter: RowCounter | None = None,
+        guard: XmlGuard | None = None,
+    ) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
         self._max_rows = max_rows
         self._counter = counter
+        self._guard = guard
         self._parts: list[bytes] = []
         self._file: BinaryIO | None = None
         self.size = 0
@@ -87,6 +130,9 @@ class Sink:
         return self._counter.rows if self._counter else None
 
     def write(self, data: bytes) -> int:
+        taken = len(data)
+        if self._guard:
+            data = self._guard.pass_on(data)
         self.size += len(data)
         if self.size > self._max_bytes:
             raise ResultTooLarge(
@@ -105,13 +151,19 @@ class Sink:
             self._parts.append(bytes(data))
         else:
             self._file.write(data)
-        return len(data)
+        return taken
 
     def flush(self) -> None:
         """For the engine, which ends by it."""
 
     def finish(self) -> tuple[bytes, BinaryIO | None]:
-        """The whole result: as bytes, or as a file at its beginning, which is then the caller's to close."""
+        """The whole result: as bytes, or as a file at its beginning, which is then the caller's to close.
+
+        Raises:
+            NotAcceptable: it is no XML where it should be.
+        """
+        if self._guard:
+            self._guard.finish()
         file, self._file = self._file, None
         if file is not None:
             file.flush()

@@ -8,6 +8,7 @@ is not understood here does not reach the engine.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -88,9 +89,13 @@ def tokenize(text: str) -> tuple[Token, ...]:
     Raises:
         MalformedQuery: at the first character that begins no terminal, and for an escape that is no character.
     """
+    return tuple(read_tokens(text))
+
+
+def read_tokens(text: str) -> Iterator[Token]:
+    """The tokens of *text* one by one, for who needs only the first of them; raises as `tokenize` does."""
     if lone := _SURROGATE.search(text):
         raise malformed("This character is half of a surrogate pair", text, lone.start())
-    tokens: list[Token] = []
     position = 0
     while position < len(text):
         match = _TERMINALS.match(text, position)
@@ -103,8 +108,7 @@ def tokenize(text: str) -> tuple[Token, ...]:
         token = Token(TokenType[group], match.group(), match.start())
         if token.type in (TokenType.IRI, TokenType.STRING) and "\\" in token.text:
             unescape(token, text)
-        tokens.append(token)
-    return tuple(tokens)
+        yield token
 
 
 def unescape(token: Token, text: str = "") -> str:
@@ -129,11 +133,11 @@ def unescape(token: Token, text: str = "") -> str:
     return _CODEPOINT.sub(resolve, body)
 
 
-def malformed(message: str, text: str, offset: int) -> MalformedQuery:
+def malformed(message: str, text: str, offset: int, hint: str = "") -> MalformedQuery:
     """The error with the line and column (from 1) of *offset* in *text*."""
     line = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-    return MalformedQuery(f"{message} (line {line}, column {column}).", value=text, line=line, column=column)
+    return MalformedQuery(f"{message} (line {line}, column {column}).", value=text, hint=hint, line=line, column=column)
 
 
 def _complaint(text: str, position: int) -> str:
