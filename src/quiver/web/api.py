@@ -139,7 +139,7 @@ def _count(name: str, text: str) -> int:
 def _data(graph: Graph, query: NamedQuery, bound: BoundQuery, chosen: Format) -> Response:
     data = serialise_materialised(graph.results_path, query, chosen.extension) if query.materialise else None
     if data is None:
-        data = serialise(run(graph.store, bound), chosen.extension)
+        data = serialise(run(graph.store, graph.ready(bound)), chosen.extension)
     response = Response(data, content_type=chosen.content_type)
     path = f"queries/{query.name}"
     response.headers["Link"] = f'<{href(path)}>; rel="describedby"; type="text/html"'

@@ -12,7 +12,9 @@ from pathlib import Path
 import pyoxigraph as ox
 from flask import g
 
+from quiver.catalogue import BoundQuery
 from quiver.errors import QuiverError
+from quiver.evaluation.local import answer_searches
 from quiver.identifiers import Minter
 from quiver.manifest import Manifest
 from quiver.namespaces import term
@@ -54,6 +56,10 @@ class Graph:
     @cached_property
     def search(self) -> SearchIndex:
         return SearchIndex(self.release.search_path)
+
+    def ready(self, bound: BoundQuery) -> BoundQuery:
+        """*bound* with its text searches answered, so that it can be run on the store."""
+        return answer_searches(bound, lambda: self.search, self.base)
 
     def holds(self, iri: str) -> bool:
         """Whether the release says anything about *iri*."""

@@ -179,7 +179,7 @@ class Panels:
         answer = self._kept(graph, query) if query.materialise else None
         if answer is None:
             asked = {"limit": limit, "offset": offset} if query.paging else {}
-            answer = evaluate(graph.store, query.bind(parameters, graph.base, **asked))
+            answer = evaluate(graph.store, graph.ready(query.bind(parameters, graph.base, **asked)))
         g.queries = (*g.get("queries", ()), (query.name, time.perf_counter() - started))
         return answer
 
