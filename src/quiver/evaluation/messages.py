@@ -29,6 +29,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_bytes: int
     max_rows: int
     allowed: tuple[str, ...]
+    max_hits: int = 10_000
 
 
 class BrokerSettings(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from quiver.namespaces import term
 from quiver.search import SearchHit, SearchIndex
 
 SEARCH: Final = term("q:search")
-# How many hits a block has where it does not say, and the most it may ask for.
+# How many hits a block has where it does not say, and the most it may ask for unless a setting says otherwise.
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 10_000
 
@@ -35,7 +35,7 @@ _EXAMPLE: Final = 'For example: SERVICE q:search { ?paper q:query "deep learning
 
 @dataclass(frozen=True, slots=True)
 class SearchBlock:
-    """One search: the text and where it stands in the query, the variables to bind, and how much is wanted.
+    """One search: the text, the variables to bind, and how much is wanted; `place` is where something stands.
 
     `score` and `snippet` are "" where they are not asked for; `end` is the place behind the block among the tokens.
     """
@@ -47,6 +47,7 @@ class SearchBlock:
     snippet: str = ""
     kind: str | None = None
     limit: int = DEFAULT_LIMIT
+    limit_place: int = 0
     offset: int = 0
     end: int = 0
 
@@ -60,12 +61,16 @@ def read_search_block(tokens: tuple[Token, ...], at: int, prologue: Prologue, te
     return _Reader(tokens, at, prologue, text).read()
 
 
-def answer_search_block(block: SearchBlock, index: SearchIndex, base: str, text: str) -> str:
+def answer_search_block(
+    block: SearchBlock, index: SearchIndex, base: str, text: str, max_limit: int = MAX_LIMIT
+) -> str:
     """What stands for *block* in the query *text*: the hits of *index*, as a table whose IRIs begin with *base*.
 
     Raises:
-        MalformedQuery: the text to look for does not parse.
+        MalformedQuery: the text to look for does not parse, or more than *max_limit* hits are asked for.
     """
+    if block.limit > max_limit:
+        raise malformed(f"q:limit is {max_limit:,} at most", text, block.limit_place, "Page with q:offset.")
     try:
         found = index.search(
             block.text, kind=block.kind, offset=block.offset, limit=block.limit, snippets=bool(block.snippet)
@@ -139,6 +144,7 @@ class _Reader:
             snippet=variables[1],
             kind=_KINDS[self.prologue.expand(self.said[_TYPE], self.text)] if _TYPE in self.said else None,
             limit=int(self.said[_LIMIT].text) if _LIMIT in self.said else DEFAULT_LIMIT,
+            limit_place=self.said[_LIMIT].start if _LIMIT in self.said else 0,
             offset=int(self.said[_OFFSET].text) if _OFFSET in self.said else 0,
             end=self.at,
         )
@@ -177,8 +183,6 @@ class _Reader:
         elif name in (_LIMIT, _OFFSET):
             if value.type is not TokenType.NUMBER or not _INTEGER.fullmatch(value.text):
                 raise self._fault(f"{said.text} takes an integer from 0", value)
-            if name == _LIMIT and int(value.text) > MAX_LIMIT:
-                raise self._fault(f"{said.text} is {MAX_LIMIT:,} at most", value)
         elif name == _TYPE:
             if self._iri(value, "A class is expected") not in _KINDS:
                 raise self._fault("A search finds q:Paper, q:NameCluster or q:VenueSeries", value)

@@ -127,7 +127,8 @@ class Worker:
     def _answer_search(self, ask: Ask, block: SearchBlock) -> str:
         if not ask.search or not Path(ask.search).is_dir():
             return no_text_index(block)
-        return answer_search_block(block, self.open_index(ask.search), ask.base or "", ask.text)
+        index = self.open_index(ask.search)
+        return answer_search_block(block, index, ask.base or "", ask.text, self._limits.max_hits)
 
     def _evaluate(self, store: pyoxigraph.Store, text: str, ask: Ask) -> tuple[Answered, bytes, BinaryIO | None]:
         limits = self._limits
