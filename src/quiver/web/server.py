@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -28,6 +29,7 @@ _BROKER: Final = "QUIVER_SERVED_BROKER"
 _SERVER: Final = "QUIVER_SERVED_BY"
 _BROKER_CHECK_S: Final = 1.0
 _SHUTDOWN_S: Final = 10
+_GC_THRESHOLD: Final = 10_000
 
 
 def load_app() -> Front:
@@ -38,7 +40,12 @@ def load_app() -> Front:
     settings = load_settings()
     start_logging(settings.text("log_level"))
     evaluator = connect(os.environ[_BROKER], settings)
-    return Front(create_app(Path(os.environ[_LIBRARY]), settings, evaluator), os.environ[_BROKER], settings)
+    front = Front(create_app(Path(os.environ[_LIBRARY]), settings, evaluator), os.environ[_BROKER], settings)
+    # What is loaded now stays; the collector need not look at it again with every few hundred new objects.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    return front
 
 
 def run_server(library: Path, settings: Settings) -> None:
