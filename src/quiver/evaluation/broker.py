@@ -229,9 +229,10 @@ class Broker:
 
     def _make_room(self, may: _MayRunExtra) -> None:
         """End the extra query's turn, where it has had its second and another could use the place."""
-        # The one that runs beyond the ordinary places started last.
+        # The one that runs beyond the ordinary places started last. Adoption may bring one of a client that has others.
         extra = next(reversed(self._running.values()))
-        if not extra.is_long or not self._waiting.holds(may):
+        is_alone = sum(job.ask.client == extra.ask.client for job in self._running.values()) == 1
+        if (is_alone and not extra.is_long) or not self._waiting.holds(may):
             return
         self._counts["moved"] += 1
         extra.was_moved, extra.is_long = True, False
@@ -300,6 +301,7 @@ class Broker:
         self._loop.remove_reader(self._listener)
         self._loop.remove_reader(sys.stdin.fileno())
         self._listener.close()
+        self._lender.end()
         self._pool.end()
         for client in self._clients:
             client.close()

@@ -19,6 +19,8 @@ from quiver.evaluation.scheduling import FairQueue
 Taken = tuple[bytes, bytes, int | None]
 
 _SLOW_S: Final = 0.02
+# How often to look for what is slow, or idle.
+_LOOK_S: Final = 0.01
 _IDLE_S: Final = 1.0
 _RETRY_S: Final = 0.05
 # How long to wait for the broker to say why a worker ended.
@@ -61,68 +63,45 @@ class Lane:
         self._loop = loop
         self._lanes = lanes
         self._channel = Channel(loop, connection)
-        self._timer: asyncio.TimerHandle | None = None
         self.pid = pid
         self.query: Query | None = None
+        self.since = loop.time()
         self.is_recalled = False
-        self.is_open = True
         self._channel.start(self._on_frame, self._on_gone)
-        self._rest()
 
     def run(self, query: Query) -> None:
         """Have *query* evaluated here."""
-        self._stop_clock()
         self.query, query.lane = query, self
-        self._timer = self._loop.call_later(min(_SLOW_S, query.ask.timeout_s), self._on_slow)
+        self.since = self._loop.time()
+        if query.ask.timeout_s < _SLOW_S:
+            self._loop.call_later(query.ask.timeout_s, self.hand_over_if, query)
         self._channel.send(query.header)
 
     def close(self) -> None:
         """Take the hands off the worker."""
-        self._stop_clock()
-        self.is_open = False
         self._channel.close()
 
-    def end_soon(self) -> None:
-        """Have the broker adopt the query, since it is to be stopped; an answer on its way is let in first."""
-        self._stop_clock()
-        self._on_slow()
-
-    def hand_over(self) -> None:
-        """Have the broker adopt the query, with its worker."""
-        query = self.query
-        assert query is not None
-        self.query = query.lane = None
-        self.close()
-        self._lanes.on_slow(self, query)
-
-    def _on_slow(self) -> None:
-        # While the query is being sent, or its answer has begun to come, the socket is not the broker's to read.
+    def hand_over_if(self, query: Query) -> None:
+        """Have the broker adopt *query*, with its worker, if it is still here."""
+        if self.query is not query:
+            return
         if self._channel.is_quiet:
-            self.hand_over()
+            self.query = query.lane = None
+            self.close()
+            self._lanes.on_slow(self, query)
         else:
-            self._timer = self._loop.call_later(_SLOW_S, self._on_slow)
+            # While the query is being sent, or its answer has begun to come, the socket is not the broker's to read.
+            self._loop.call_later(_LOOK_S, self.hand_over_if, query)
 
     def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
         query, self.query = self.query, None
-        self._rest()
         if query is not None:
             query.lane = None
             query.finish((header, body, descriptor))
         self._lanes.on_idle(self)
 
     def _on_gone(self, channel: Channel) -> None:
-        self._stop_clock()
-        self.is_open = False
         self._lanes.on_gone(self)
-
-    def _rest(self) -> None:
-        self._stop_clock()
-        self._timer = self._loop.call_later(_IDLE_S, self._lanes.on_unused, self)
-
-    def _stop_clock(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class Lanes:
@@ -149,6 +128,7 @@ class Lanes:
         self._channel: Channel | None = None
         self._is_asking = False
         self._ask_again = 0.0
+        self._looking: asyncio.TimerHandle | None = None
 
     def run(self, query: Query) -> bool:
         """Whether *query* is, or will soon be, evaluated by a lent worker."""
@@ -163,7 +143,7 @@ class Lanes:
     def withdraw(self, query: Query) -> None:
         """Forget *query* where it waits, or hand it over where it runs, so that the broker can stop it."""
         if query.lane is not None:
-            query.lane.end_soon()
+            query.lane.hand_over_if(query)
         elif query.line is None and self._waiting.contains(query.ask.client, query):
             self._waiting.remove(query.ask.client, query)
 
@@ -172,6 +152,8 @@ class Lanes:
             lane.close()
         self._lanes.clear()
         self._idle.clear()
+        if self._looking is not None:
+            self._looking.cancel()
         if self._channel is not None:
             self._channel.close()
 
@@ -188,10 +170,6 @@ class Lanes:
     def on_slow(self, lane: Lane, query: Query) -> None:
         self._forget(lane)
         self._fall_back(query, lane.pid)
-
-    def on_unused(self, lane: Lane) -> None:
-        self._idle.remove(lane)
-        self._give_back(lane)
 
     def on_gone(self, lane: Lane) -> None:
         query, lane.query = lane.query, None
@@ -210,6 +188,8 @@ class Lanes:
                 self._is_asking = False
                 assert descriptor is not None
                 lane = self._lanes[pid] = Lane(self._loop, pid, socket.socket(fileno=descriptor), self)
+                if self._looking is None:
+                    self._looking = self._loop.call_later(_LOOK_S, self._look)
                 self.on_idle(lane)
                 if self._waiting:
                     self._ask_for_one()
@@ -220,7 +200,6 @@ class Lanes:
             case Recall(pid) if (known := self._lanes.get(pid)) is not None:
                 known.is_recalled = True
                 if known.query is None:
-                    self._idle.remove(known)
                     self._give_back(known)
             case Lost(pid, why):
                 query = self._broken.pop(pid, None)
@@ -250,6 +229,16 @@ class Lanes:
                 self._forget(lane)
 
     # -- having lanes
+
+    def _look(self) -> None:
+        """Hand over what takes long, give back what nobody uses: one timer for all, since most queries need none."""
+        now = self._loop.time()
+        for lane in list(self._lanes.values()):
+            if lane.query is not None and now - lane.since >= _SLOW_S:
+                lane.hand_over_if(lane.query)
+            elif lane.query is None and now - lane.since >= _IDLE_S:
+                self._give_back(lane)
+        self._looking = self._loop.call_later(_LOOK_S, self._look) if self._lanes else None
 
     def _ask_for_one(self) -> None:
         if self._is_asking or self._loop.time() < self._ask_again:

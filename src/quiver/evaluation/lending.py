@@ -104,6 +104,11 @@ class Lender:
             self._pool.discard(worker)
         self._on_change()
 
+    def end(self) -> None:
+        """Look after the loans no more."""
+        for pid in list(self._loans):
+            self._take_back(pid)
+
     def _share_out(self, borrower: Channel) -> None:
         held = Counter(loan.borrower for loan in self._loans.values())
         if held and (richest := max(held, key=lambda one: held[one])) is not borrower:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flask import Flask
 
 from quiver.config import Settings
 from quiver.errors import QuiverError
-from quiver.evaluation import AsyncEvaluator, QueryAnswer, QueryRequest
+from quiver.evaluation import AsyncAnswer, AsyncEvaluator, QueryAnswer, QueryRequest
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.telemetry import logger
 from quiver.web import SERVED, Served
@@ -39,7 +41,6 @@ _WATCH_AFTER_S: Final = 0.05
 # Longer bodies are no keys of the cache.
 _KEY_BYTES: Final = 16_384
 _NOT_KEPT: Final = frozenset(("server-timing", "content-length", "set-cookie"))
-_IN_304: Final = frozenset(("etag", "cache-control", "vary", "content-location", "access-control-allow-origin"))
 # Paths whose requests may evaluate for seconds; they do not take the threads of the pages.
 _SLOW: Final = ("/queries/", "/store")
 _SLOW_THREADS: Final = 2
@@ -55,6 +56,28 @@ class HttpProtocol(Protocol):
     def response_empty(self, status: int, headers: Headers) -> None: ...
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
     def response_file(self, status: int, headers: Headers, file: str) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class _Pending:
+    """A query under way, and whether its client is still there."""
+
+    answer: AsyncAnswer
+    protocol: HttpProtocol
+    since: float
+    watcher: asyncio.Task[None] | None = None
+    has_left: bool = False
+    has_ended: bool = False
+
+    async def watch(self) -> None:
+        await self.protocol.client_disconnect()
+        self.has_left = True
+        self.answer.cancel()
+
+    def end(self) -> None:
+        self.has_ended = True
+        if self.watcher is not None:
+            self.watcher.cancel()
 
 
 class Front:
@@ -74,6 +97,9 @@ class Front:
         self._pages = ThreadPoolExecutor(max(settings.integer("web_threads"), 1), "pages")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, "slow")
         self._pumps: set[asyncio.Task[None]] = set()
+        # Queries, in the order in which they came, until it is known whether their clients are worth watching.
+        self._pending: deque[_Pending] = deque()
+        self._is_looking = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -212,31 +238,30 @@ class Front:
         self, operation: Operation, request: QueryRequest, protocol: HttpProtocol
     ) -> QueryAnswer | None:
         """The answer; None where the client left before there was one."""
-        pending = self._evaluator.submit(request)
-        watcher: asyncio.Task[None] | None = None
-        has_left = False
-
-        async def watch() -> None:
-            nonlocal has_left
-            await protocol.client_disconnect()
-            has_left = True
-            pending.cancel()
-
-        def begin() -> None:
-            nonlocal watcher
-            watcher = self._loop.create_task(watch())
-
-        timer = self._loop.call_later(_WATCH_AFTER_S, begin)
+        pending = _Pending(self._evaluator.submit(request), protocol, self._loop.time())
+        self._pending.append(pending)
+        if not self._is_looking:
+            self._is_looking = True
+            self._loop.call_later(_WATCH_AFTER_S, self._look)
         try:
-            return await pending.result()
+            return await pending.answer.result()
         except QuiverError as error:
-            if has_left:
+            if pending.has_left:
                 return None
             raise explain(error, operation) from None
         finally:
-            timer.cancel()
-            if watcher is not None:
-                watcher.cancel()
+            pending.end()
+
+    def _look(self) -> None:
+        """Watch the clients of the queries that take long: one timer for all, since most queries need none."""
+        limit = self._loop.time() - _WATCH_AFTER_S
+        while self._pending and self._pending[0].since <= limit:
+            pending = self._pending.popleft()
+            if not pending.has_ended:
+                pending.watcher = self._loop.create_task(pending.watch())
+        self._is_looking = bool(self._pending)
+        if self._is_looking:
+            self._loop.call_later(_WATCH_AFTER_S, self._look)
 
     async def _send_file(
         self, scope: Scope, protocol: HttpProtocol, answer: QueryAnswer, fields: Headers, coding: str
@@ -273,7 +298,8 @@ class Front:
             self._stream(protocol, answer)
             return
         if key is not None and scope.method == "GET" and answer.status == 200 and etag.startswith('"'):
-            self._keep(key, answer.headers, answer.body, etag, "cache")
+            kept = [field for field in answer.headers if field[0] not in _NOT_KEPT]
+            self._keep(key, kept, answer.body, etag, "cache")
         self._send(protocol, scope, answer.status, answer.headers, answer.body)
 
     # -- sending
@@ -281,13 +307,11 @@ class Front:
     def _keep(self, key: tuple[object, ...], headers: Headers, body: bytes, etag: str, area: str) -> None:
         if not self._cache.takes(len(body)):
             return
-        kept = [field for field in headers if field[0] not in _NOT_KEPT]
-        brief = [field for field in kept if field[0] in _IN_304]
-        self._cache.put(key, KeptResponse(kept, brief, body, etag, area))
+        self._cache.put(key, KeptResponse(headers, body, etag, area))
 
     def _send_kept(self, protocol: HttpProtocol, scope: Scope, kept: KeptResponse, started: float) -> None:
         if kept.etag and etag_matches(scope.headers.get("if-none-match"), kept.etag):
-            protocol.response_empty(304, kept.headers_304)
+            protocol.response_empty(304, kept.headers_304())
             status = 304
         else:
             protocol.response_bytes(200, kept.headers, kept.body)

@@ -7,6 +7,7 @@ any other WSGI server the view here evaluates it itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -67,9 +68,14 @@ def as_request(
         timeout_s=operation.timeout_s,
         base=base,
         client=client,
-        # A release has its text index beside its store.
-        search_path=store_path.with_name("search"),
+        search_path=_search_path(store_path),
     )
+
+
+@lru_cache(maxsize=8)
+def _search_path(store_path: Path) -> Path:
+    """A release has its text index beside its store."""
+    return store_path.with_name("search")
 
 
 def explain(error: QuiverError, operation: Operation) -> QuiverError:

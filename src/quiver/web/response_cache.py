@@ -12,18 +12,23 @@ _LARGEST_SHARE: Final = 16
 # What the tables around a response take, roughly.
 _OVERHEAD_BYTES: Final = 2000
 
+_IN_304: Final = frozenset(("etag", "cache-control", "vary", "content-location", "access-control-allow-origin"))
+
 Headers = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class KeptResponse:
-    """A complete 200, and the headers of the 304 that says the client has it; `etag` with its quotes."""
+    """A complete 200; `etag` with its quotes, `area` for the counts of requests."""
 
     headers: Headers
-    headers_304: Headers
     body: bytes
     etag: str
     area: str
+
+    def headers_304(self) -> Headers:
+        """The headers of the 304 that says the client has it (RFC 9110, 15.4.5)."""
+        return [field for field in self.headers if field[0] in _IN_304]
 
 
 class ResponseCache:
