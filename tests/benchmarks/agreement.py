@@ -6,17 +6,28 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.benchmarks.load import Connection, target
+import pyoxigraph
+
+from tests.benchmarks.load import Answer, Connection, target
 from tests.benchmarks.servers import Server
-from tests.benchmarks.shapes import JSON, Shape
+from tests.benchmarks.shapes import Shape
 
 Comparable = Counter[tuple[tuple[str, ...], ...]] | frozenset[str]
 
 
-def comparable(body: bytes, accept: str) -> Comparable:
-    """The answer in a form that is equal for equal answers, whatever their order."""
-    if accept != JSON:
-        return frozenset(filter(None, (line.strip() for line in body.decode().splitlines())))
+def comparable(answer: Answer) -> Comparable:
+    """The answer in a form that is equal for equal answers, whatever their order and format.
+
+    Raises:
+        ValueError: its media type is none that is known.
+    """
+    media_type = answer.headers.get("content-type", "").partition(";")[0]
+    if "json" not in media_type or "ld+json" in media_type:
+        form = pyoxigraph.RdfFormat.from_media_type(media_type)
+        if form is None:
+            raise ValueError(media_type)
+        return frozenset(str(quad.triple) for quad in pyoxigraph.parse(answer.body, format=form))
+    body = answer.body
     bindings = json.loads(body)["results"]["bindings"]
     return Counter(tuple(sorted((name, *_term(value)) for name, value in solution.items())) for solution in bindings)
 
@@ -39,7 +50,7 @@ def disagreements(first: Server, second: Server, shape: Shape, queries: Sequence
             if (ours.status, theirs.status) != (200, 200):
                 found.append(f"{shape.name}: {first.name} {ours.status} {ours.code}, {second.name} {theirs.status}")
                 continue
-            left, right = comparable(ours.body, shape.accept), comparable(theirs.body, shape.accept)
+            left, right = comparable(ours), comparable(theirs)
             if left != right:
                 found.append(f"{shape.name}: {first.name} has {len(left)} rows, {second.name} {len(right)}: {query}")
     return found
