@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from quiver.config import Settings
 from quiver.releases import build
 from quiver.web import create_app
-from quiver.web.responses import accepts_gzip
+from quiver.web.codings import choose_coding
 from tests.browsing import BASE, make_app, path_of_title
 from tests.sample import write_sample
 
@@ -212,7 +212,7 @@ def test_gzip_carries_the_same_document(client: FlaskClient) -> None:
     ],
 )
 def test_accept_encoding(header: str, taken: bool) -> None:
-    assert accepts_gzip(header) is taken
+    assert choose_coding(header) == ("gzip" if taken else "identity")
 
 
 @pytest.mark.parametrize("path", [NAME, f"{NAME}.html", f"{NAME}.ttl", "/", "/search?q=zero"])

@@ -85,9 +85,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", 8000, "port", "Port that the server binds."),
     Setting("web_workers", 2, "processes", "Web processes of the server."),
     Setting("web_threads", 4, "threads", "Requests handled at once by one web process."),
+    Setting(
+        "cache_bytes", 64_000_000, "bytes", "Answers of the current release that each web process keeps in memory."
+    ),
     Setting("query_workers", 2, "processes", "Processes that evaluate SPARQL queries of users."),
     Setting("query_timeout_s", 30.0, "seconds", "Deadline of a query, from its arrival, queue included."),
-    Setting("query_memory_bytes", 2_000_000_000, "bytes", "Memory that a query worker may add to its size at start."),
+    Setting("query_memory_bytes", 400_000_000, "bytes", "Memory that a query worker may add to its size at start."),
     Setting("query_queue", 64, "queries", "Queries that may wait; more are answered 503."),
     Setting("query_max_bytes", 500_000_000, "bytes", "Largest serialised result of a query."),
     Setting("query_max_rows", 10_000_000, "rows", "Most solutions or triples of a result."),

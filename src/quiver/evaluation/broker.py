@@ -15,7 +15,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections import Counter, deque
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -23,29 +23,26 @@ import msgspec
 import pyoxigraph  # loaded once here, so that a forked worker starts warm
 
 from quiver.errors import Overloaded, QueryTimeout, QuiverError
-from quiver.evaluation.channels import Channel, Job, StandardError, WorkerProcess
-from quiver.evaluation.messages import (
-    Answered,
-    Ask,
-    AskStatus,
-    BrokerSettings,
-    BrokerStatus,
-    Ready,
-    decode,
-    encode,
-    failure,
-)
-from quiver.evaluation.worker import run_forked
+from quiver.evaluation.channels import Channel, Ending, Job, WorkerProcess
+from quiver.evaluation.messages import Ask, AskStatus, BrokerSettings, BrokerStatus, Failed, decode, encode, failure
+from quiver.evaluation.pool import WorkerPool
+from quiver.evaluation.scheduling import FairQueue
 
 _LOG = logging.getLogger(__name__)
 _PARENT_CHECK_S: Final = 1.0
+# A query that runs longer gives way to all others.
+_LONG_S: Final = 1.0
 _NARROW: Final = "Narrow the query, add LIMIT, or take the dump at /dumps/."
+_BACKLOG: Final = 1024
 
 
 class Broker:
     """Takes queries from clients, hands each to a worker, and kills what is over its deadline or no longer wanted.
 
-    At most `workers` queries run at once; one more process is kept warm for the moment when one is killed.
+    `workers` queries run at once, those of different clients in turn. One more may run when it is its client's only
+    one, so that whoever keeps all workers busy keeps nobody else out; it makes room for the next such query after a
+    second, and waits for an ordinary place. One process more than can run is kept warm for the moment when one is
+    killed.
     """
 
     def __init__(self, settings: BrokerSettings) -> None:
@@ -55,14 +52,17 @@ class Broker:
         self._ended = asyncio.Event()
         self._clients: set[Channel] = set()
         self._jobs: dict[Channel, Job] = {}
-        self._waiting: deque[Job] = deque()
-        self._workers: set[WorkerProcess] = set()
-        self._idle: list[WorkerProcess] = []
-        self._running = 0
-        self._last_store: str | None = None
-        self._failed_starts = 0
+        self._waiting: FairQueue[Job] = FairQueue(settings.queue)
+        self._running: dict[WorkerProcess, Job] = {}
         self._counts: Counter[str] = Counter()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._pool = WorkerPool(
+            settings.limits,
+            settings.workers + 2,
+            on_ready=self._dispatch,
+            on_answer=self._on_answer,
+            on_lost=self._on_worker_lost,
+        )
 
     async def run(self) -> None:
         """Serve until told to end."""
@@ -70,13 +70,13 @@ class Broker:
         with contextlib.suppress(FileNotFoundError):
             Path(path).unlink()
         self._listener.bind(path)
-        self._listener.listen(128)
+        self._listener.listen(_BACKLOG)
         self._listener.setblocking(False)
         self._loop.add_reader(self._listener, self._accept)
         self._loop.add_reader(sys.stdin.fileno(), self._on_stdin)
         self._loop.add_signal_handler(signal.SIGTERM, self._ended.set)
         self._check_parent()
-        self._replenish()
+        self._pool.replenish()
         print("ready", flush=True)  # noqa: T201 - the start protocol: who started the broker waits for it
         await self._ended.wait()
         self._end()
@@ -103,15 +103,16 @@ class Broker:
 
     def _take(self, job: Job) -> None:
         self._jobs[job.client] = job
-        settings = self._settings
-        job.timeout_s = min(job.ask.timeout_s, settings.timeout_s)
-        free = settings.workers - self._running
-        if len(self._waiting) >= settings.queue + free:
-            self._counts["refused"] += 1
-            self._fail(job, Overloaded("Too many queries wait already.", value=settings.queue, hint="Try again soon."))
-            return
+        job.timeout_s = min(job.ask.timeout_s, self._settings.timeout_s)
         job.deadline = self._loop.call_later(job.timeout_s, self._on_deadline, job)
-        self._waiting.append(job)
+        free = max(self._settings.workers - len(self._running), 0)
+        refused = self._waiting.push(job.ask.client, job, free)
+        if refused is not None:
+            self._counts["refused"] += 1
+            self._fail(
+                refused,
+                Overloaded("Too many queries wait already.", value=self._waiting.capacity, hint="Try again soon."),
+            )
         self._dispatch()
 
     def _on_client_gone(self, client: Channel) -> None:
@@ -120,11 +121,11 @@ class Broker:
         if job is None:
             return
         self._counts["cancelled"] += 1
-        self._drop(job)
+        self._stop(job)
 
     def _on_deadline(self, job: Job) -> None:
         self._counts["timed_out"] += 1
-        self._drop(job)
+        self._stop(job)
         limit = job.timeout_s
         self._fail(job, QueryTimeout(f"The query took longer than {limit:g} s.", value=limit, hint=_NARROW))
 
@@ -132,140 +133,97 @@ class Broker:
         self._reply(job, encode(failure(error)), b"", None)
 
     def _reply(self, job: Job, header: bytes, body: bytes, descriptor: int | None) -> None:
-        job.cancel_deadline()
+        job.cancel_timers()
         if self._jobs.pop(job.client, None) is not None:
             job.client.send(header, body, descriptor)
         elif descriptor is not None:
             os.close(descriptor)
 
-    def _drop(self, job: Job) -> None:
+    def _stop(self, job: Job) -> None:
         """Stop *job*, wherever it is."""
-        job.cancel_deadline()
+        job.cancel_timers()
+        if job.worker is None:
+            self._waiting.remove(job.ask.client, job)
+            return
+        self._pool.discard(self._release(job))
+        self._dispatch()
+
+    # -- which query runs
+
+    def _dispatch(self) -> None:
+        while self._pool and (job := self._next()) is not None:
+            worker = self._pool.take(job.ask.store)
+            job.worker = worker
+            self._running[worker] = job
+            job.long = self._loop.call_later(_LONG_S, self._on_long, job)
+            worker.channel.send(job.header)
+
+    def _next(self) -> Job | None:
+        workers = self._settings.workers
+        if len(self._running) < workers:
+            return self._waiting.pop()
+        if not self._waiting:
+            return None
+        may = self._may_run_extra()
+        if len(self._running) > workers:
+            self._make_room(may)
+        return self._waiting.pop(may) if len(self._running) == workers else None
+
+    def _may_run_extra(self) -> _MayRunExtra:
+        return _MayRunExtra({job.ask.client for job in self._running.values()})
+
+    def _make_room(self, may: _MayRunExtra) -> None:
+        """End the extra query's turn, where it has had its second and another could use the place."""
+        # The one that runs beyond the ordinary places started last.
+        extra = next(reversed(self._running.values()))
+        if not extra.is_long or not self._waiting.holds(may):
+            return
+        self._counts["moved"] += 1
+        extra.was_moved, extra.is_long = True, False
+        self._pool.discard(self._release(extra))
+        self._waiting.push_back(extra.ask.client, extra)
+
+    def _on_long(self, job: Job) -> None:
         if job.worker is not None:
-            self._discard(job.worker)
+            job.is_long = True
+            self._pool.give_way(job.worker)
             self._dispatch()
-        else:
-            self._waiting.remove(job)
+
+    def _release(self, job: Job) -> WorkerProcess:
+        """The worker of *job*, which it no longer has."""
+        worker, job.worker = job.worker, None
+        assert worker is not None
+        job.cancel_long()
+        del self._running[worker]
+        return worker
 
     # -- workers
 
-    def _dispatch(self) -> None:
-        while self._waiting and self._idle and self._running < self._settings.workers:
-            job = self._waiting.popleft()
-            # The one that worked last has the warmest caches.
-            same = [worker for worker in self._idle if worker.store == job.ask.store]
-            worker = same[-1] if same else self._idle[-1]
-            self._idle.remove(worker)
-            worker.job, job.worker = job, worker
-            worker.store = self._last_store = job.ask.store
-            self._running += 1
-            worker.channel.send(job.header)
-
-    def _on_answer(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
-        worker = next(one for one in self._workers if one.channel is channel)
-        message = decode(header)
-        if isinstance(message, Ready):
-            self._failed_starts = 0
-        else:
-            job = self._release(worker)
-            if job is not None:
-                self._counts["answered" if isinstance(message, Answered) else "failed"] += 1
-                self._reply(job, header, body, descriptor)
-        worker.is_ready = True
-        self._idle.append(worker)
+    def _on_answer(self, worker: WorkerProcess, header: bytes, body: bytes, descriptor: int | None) -> None:
+        job = self._running.get(worker)
+        if job is not None:
+            self._release(job)
+            self._counts["failed" if isinstance(decode(header), Failed) else "answered"] += 1
+            self._reply(job, header, body, descriptor)
+        self._pool.give_back(worker)
         self._dispatch()
 
-    def _release(self, worker: WorkerProcess) -> Job | None:
-        job, worker.job = worker.job, None
+    def _on_worker_lost(self, worker: WorkerProcess, ending: Ending) -> None:
+        job = self._running.get(worker)
         if job is not None:
-            job.worker = None
-            self._running -= 1
-        return job
-
-    def _on_worker_gone(self, channel: Channel) -> None:
-        worker = next((one for one in self._workers if one.channel is channel), None)
-        if worker is None:
-            return
-        job = self._release(worker)
-        self._forget(worker)
-        ending = worker.reap()
-        if job is not None:
+            self._release(job)
             self._counts["lost"] += 1
             self._fail(job, ending.error(self._settings.limits.memory_bytes))
-        elif not worker.is_ready:
-            self._failed_starts += 1
-        if ending.code:
-            _LOG.warning("worker %d ended with %d", worker.pid, ending.code)
-        self._replenish()
         self._dispatch()
-
-    def _discard(self, worker: WorkerProcess) -> None:
-        """Kill *worker*; the warm one takes its place at once, and a new one is made."""
-        self._release(worker)
-        self._forget(worker)
-        worker.kill()
-        self._loop.call_soon(self._reap, worker)
-        self._replenish()
-
-    def _reap(self, worker: WorkerProcess) -> None:
-        # The kernel may need a while to give back gigabytes; nobody waits for it here.
-        if not worker.try_reap():
-            self._loop.call_later(0.02, self._reap, worker)
-
-    def _forget(self, worker: WorkerProcess) -> None:
-        self._workers.discard(worker)
-        if worker in self._idle:
-            self._idle.remove(worker)
-        worker.channel.close()
-
-    def _replenish(self) -> None:
-        missing = self._settings.workers + 1 - len(self._workers)
-        if self._ended.is_set() or missing <= 0:
-            return
-        if self._failed_starts:
-            # Something makes workers end at their start: no storm of forks.
-            self._loop.call_later(min(0.1 * 2**self._failed_starts, 5.0), self._fork)
-            return
-        for _ in range(missing):
-            self._fork()
-
-    def _fork(self) -> None:
-        if self._ended.is_set() or len(self._workers) > self._settings.workers:
-            return
-        broker = os.getpid()
-        try:
-            ours, theirs = socket.socketpair()
-            errors_in, errors_out = os.pipe()
-            pid = os.fork()
-        except OSError as error:
-            _LOG.error("no new worker: %s", error)
-            self._failed_starts += 1
-            self._replenish()
-            return
-        if pid == 0:
-            code = 1
-            # Nothing may return to the frames of the broker.
-            try:
-                code = run_forked(theirs, errors_out, self._settings.limits, self._last_store, broker)
-            except BaseException:
-                logging.getLogger("quiver.evaluation.worker").exception("worker failed")
-            finally:
-                os._exit(code)
-        theirs.close()
-        os.close(errors_out)
-        worker = WorkerProcess(pid, Channel(self._loop, ours), StandardError(self._loop, errors_in))
-        worker.store = self._last_store
-        self._workers.add(worker)
-        worker.channel.start(self._on_answer, self._on_worker_gone)
 
     # -- the process itself
 
     def _status(self) -> BrokerStatus:
-        names = ("answered", "failed", "timed_out", "cancelled", "refused", "lost")
+        names = ("answered", "failed", "timed_out", "cancelled", "refused", "lost", "moved")
         return BrokerStatus(
-            running=self._running,
+            running=len(self._running),
             waiting=len(self._waiting),
-            workers=sorted(worker.pid for worker in self._workers),
+            workers=self._pool.pids(),
             **{name: self._counts[name] for name in names},
         )
 
@@ -283,14 +241,20 @@ class Broker:
         self._loop.remove_reader(self._listener)
         self._loop.remove_reader(sys.stdin.fileno())
         self._listener.close()
-        for worker in self._workers:
-            worker.kill()
-        for worker in self._workers:
-            worker.channel.close()
-            worker.reap()
+        self._pool.end()
         for client in self._clients:
             client.close()
         shutil.rmtree(self._settings.limits.directory, ignore_errors=True)
+
+
+class _MayRunExtra:
+    """Whether a query may run beyond the ordinary places: its client has none running, and it had no such turn yet."""
+
+    def __init__(self, busy: set[str]) -> None:
+        self._busy = busy
+
+    def __call__(self, client: str, job: Job) -> bool:
+        return client not in self._busy and not job.was_moved
 
 
 def main() -> None:

@@ -109,7 +109,10 @@ class Channel:
 
 @dataclass(eq=False)
 class Job:
-    """A query from its arrival to its reply; `header` is the request as it came, to be passed on."""
+    """A query from its arrival to its reply; `header` is the request as it came, to be passed on.
+
+    `is_long`: it has run for a while; `was_moved`: it had a turn beyond the ordinary places, which ended.
+    """
 
     client: Channel
     ask: Ask
@@ -117,8 +120,16 @@ class Job:
     timeout_s: float = 0.0
     worker: WorkerProcess | None = None
     deadline: asyncio.TimerHandle | None = None
+    long: asyncio.TimerHandle | None = None
+    is_long: bool = False
+    was_moved: bool = False
 
-    def cancel_deadline(self) -> None:
+    def cancel_long(self) -> None:
+        if self.long is not None:
+            self.long.cancel()
+
+    def cancel_timers(self) -> None:
+        self.cancel_long()
         if self.deadline is not None:
             self.deadline.cancel()
 
@@ -174,14 +185,14 @@ class StandardError:
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """A forked worker: its channel, what it does, and what it says on standard error."""
+    """A forked worker: its channel, and what it says on standard error."""
 
     pid: int
     channel: Channel
     stderr: StandardError
     store: str | None = None
-    job: Job | None = None
     is_ready: bool = False
+    gives_way: bool = False
     _is_reaped: bool = False
 
     def kill(self) -> None:

@@ -28,7 +28,7 @@ from quiver.negotiation import Format, Kind
 
 _CHUNK_BYTES: Final = 1 << 16
 # The broker enforces the deadline; only a broker that hangs makes a client wait longer.
-_GRACE_S: Final = 10.0
+GRACE_S: Final = 10.0
 _GONE: Final = "The query service does not answer."
 
 
@@ -93,6 +93,53 @@ class QueryAnswer:
         self.close()
 
 
+def as_message(request: QueryRequest, timeout_s: float, max_length: int) -> tuple[bytes, float]:
+    """What the broker is sent for *request*, and the deadline in seconds, which is at most *timeout_s*.
+
+    Raises:
+        BadRequest: the query is longer than *max_length* characters, or no text.
+    """
+    if len(request.text) > max_length:
+        raise BadRequest(
+            f"The query has {len(request.text):,} characters; {max_length:,} are the most.", value=max_length
+        )
+    if request.timeout_s is not None:
+        timeout_s = min(timeout_s, request.timeout_s)
+    ask = Ask(
+        text=request.text,
+        store=str(request.store_path),
+        formats={kind: form.name for kind, form in request.formats.items()},
+        timeout_s=timeout_s,
+        default_graphs=list(request.default_graphs),
+        named_graphs=list(request.named_graphs),
+        base=request.base,
+        client=request.client,
+        search=str(request.search_path) if request.search_path is not None else "",
+    )
+    try:
+        return encode(ask), timeout_s
+    except UnicodeEncodeError as error:
+        raise BadRequest("The query holds half of a surrogate pair, which is no character.") from error
+
+
+def as_answer(request: QueryRequest, message: Message, body: bytes, descriptor: int | None) -> QueryAnswer:
+    """The answer that *message* is to *request*.
+
+    Raises:
+        QuiverError: it says what went wrong.
+    """
+    if isinstance(message, Failed):
+        raise as_error(message)
+    assert isinstance(message, Answered)
+    file = os.fdopen(descriptor, "rb") if descriptor is not None else None
+    return QueryAnswer(message, request.formats[cast(Kind, message.kind)], body, file)
+
+
+def service_gone() -> WorkerLost:
+    """The error for a broker that is not there, or says nothing."""
+    return WorkerLost(_GONE, hint="Try again soon.")
+
+
 class PendingAnswer:
     """A query under way: `result` waits for it, `cancel` (from any thread) stops it."""
 
@@ -114,13 +161,9 @@ class PendingAnswer:
             self._connection.close()
             if self._is_cancelled:
                 raise WorkerLost("The client left, and its query was stopped.") from None
-            raise WorkerLost(_GONE, hint="Try again soon.") from error
+            raise service_gone() from error
         self._evaluator._give_back(self._connection)
-        if isinstance(message, Failed):
-            raise as_error(message)
-        assert isinstance(message, Answered)
-        file = os.fdopen(descriptor, "rb") if descriptor is not None else None
-        return QueryAnswer(message, self._request.formats[cast(Kind, message.kind)], body, file)
+        return as_answer(self._request, message, body, descriptor)
 
     def cancel(self) -> None:
         self._is_cancelled = True
@@ -155,30 +198,8 @@ class Evaluator:
             BadRequest: it is too long, or no text.
             WorkerLost: there is no broker.
         """
-        if len(request.text) > self._max_length:
-            raise BadRequest(
-                f"The query has {len(request.text):,} characters; {self._max_length:,} are the most.",
-                value=self._max_length,
-            )
-        timeout_s = self._timeout_s
-        if request.timeout_s is not None:
-            timeout_s = min(timeout_s, request.timeout_s)
-        ask = Ask(
-            text=request.text,
-            store=str(request.store_path),
-            formats={kind: form.name for kind, form in request.formats.items()},
-            timeout_s=timeout_s,
-            default_graphs=list(request.default_graphs),
-            named_graphs=list(request.named_graphs),
-            base=request.base,
-            client=request.client,
-            search=str(request.search_path) if request.search_path is not None else "",
-        )
-        try:
-            header = encode(ask)
-        except UnicodeEncodeError as error:
-            raise BadRequest("The query holds half of a surrogate pair, which is no character.") from error
-        return PendingAnswer(self, request, self._send(header, timeout_s + _GRACE_S))
+        header, timeout_s = as_message(request, self._timeout_s, self._max_length)
+        return PendingAnswer(self, request, self._send(header, timeout_s + GRACE_S))
 
     def status(self) -> BrokerStatus:
         """What the broker does now.
@@ -186,12 +207,12 @@ class Evaluator:
         Raises:
             WorkerLost: there is no broker.
         """
-        connection = self._send(encode(AskStatus()), _GRACE_S)
+        connection = self._send(encode(AskStatus()), GRACE_S)
         try:
             message, _, _ = connection.receive()
         except OSError as error:
             connection.close()
-            raise WorkerLost(_GONE) from error
+            raise service_gone() from error
         self._give_back(connection)
         assert isinstance(message, BrokerStatus)
         return message
@@ -217,7 +238,7 @@ class Evaluator:
             except OSError as error:
                 connection.close()
                 if connection.is_fresh:
-                    raise WorkerLost(_GONE, hint="Try again soon.") from error
+                    raise service_gone() from error
                 continue  # A connection from before the broker was started again.
             return connection
 
@@ -237,7 +258,7 @@ class Evaluator:
         try:
             return _Connection(self._socket_path)
         except OSError as error:
-            raise WorkerLost(_GONE, hint="Try again soon.") from error
+            raise service_gone() from error
 
     def _give_back(self, connection: _Connection) -> None:
         connection.is_fresh = False

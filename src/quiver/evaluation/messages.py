@@ -91,7 +91,7 @@ class AskStatus(msgspec.Struct, tag=True, frozen=True):
 
 
 class BrokerStatus(msgspec.Struct, tag=True, frozen=True):
-    """Broker to client: what it does now, and counts since it started."""
+    """Broker to client: what it does now, and counts since it started (`moved`: lost an extra place to another)."""
 
     running: int
     waiting: int
@@ -102,6 +102,7 @@ class BrokerStatus(msgspec.Struct, tag=True, frozen=True):
     cancelled: int
     refused: int
     lost: int
+    moved: int
 
 
 Message = Ask | Answered | Failed | Ready | AskStatus | BrokerStatus

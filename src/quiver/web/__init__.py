@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask, g, request
@@ -25,10 +26,21 @@ from quiver.web.resources import create_resources
 from quiver.web.service import Metrics, create_service
 from quiver.web.vocabulary import create_vocabulary
 
-__all__ = ["create_app"]
+__all__ = ["SERVED", "Served", "create_app"]
+
+# Under this key an application's extensions hold what a server needs to answer before Flask is reached.
+SERVED = "quiver"
 
 # Paths that answer without a release: their answer does not depend on one.
 _WITHOUT_RELEASE = ("static", "service.counts", "service.robots", "service.open_search", "service.favicon")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The current release of an application, and the counts of its requests."""
+
+    holder: CurrentGraph
+    metrics: Metrics
 
 
 def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = None) -> Flask:
@@ -76,4 +88,5 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         }
 
     app.context_processor(context)
+    app.extensions[SERVED] = Served(holder, metrics)
     return app

@@ -168,7 +168,7 @@ class CurrentGraph:
         self._opened: dict[str, Graph] = {}
 
     def get(self) -> Graph:
-        """The release to answer from.
+        """The release to answer from; it may take the time of opening one.
 
         Raises:
             NoRelease: nothing was published yet.
@@ -182,6 +182,10 @@ class CurrentGraph:
                 self._look()
             assert self._graph is not None
             return self._graph
+
+    def fresh(self) -> Graph | None:
+        """The release to answer from, when that is known without looking."""
+        return self._graph if time.monotonic() - self._looked < self._poll_s else None
 
     def held_before(self, path: str) -> bool:
         """Whether one of the kept releases before the current one says anything about the resource at *path*."""

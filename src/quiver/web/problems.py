@@ -18,12 +18,17 @@ _LOG = logger("quiver.web")
 # An identifier that stays; what each code means is in the documentation.
 _TYPES: Final = "https://w3id.org/quiver/problems#"
 _RETRY_AFTER_S: Final = "5"
+_EXCERPT_BEFORE: Final = 60
+_EXCERPT_LENGTH: Final = 100
 _LIMITS: Final = (QueryTimeout, MemoryLimit, Overloaded, ResultTooLarge)
 _LIMIT_UNITS: Final = {QueryTimeout: "seconds", MemoryLimit: "bytes", Overloaded: "queries"}
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The members of a problem document: those of RFC 9457, and `code`, `hint`, the place, the limit reached."""
+    """The members of a problem document: those of RFC 9457, and `code`, `hint`, the place, the limit reached.
+
+    `excerpt` is the line of the query at fault, and a second one with a caret under the column.
+    """
 
     type: str
     title: str
@@ -33,6 +38,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     hint: str = ""
     line: int | None = None
     column: int | None = None
+    excerpt: str = ""
     limit: int | float | None = None
     limit_unit: str = ""
 
@@ -40,9 +46,11 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 def problem_of(error: QuiverError) -> Problem:
     """The problem document of *error*."""
     line = column = limit = None
-    unit = ""
+    unit = excerpt = ""
     if isinstance(error, MalformedQuery):
         line, column = error.line, error.column
+        if isinstance(error.value, str) and line and column:
+            excerpt = _excerpt(error.value, line, column)
     if isinstance(error, _LIMITS) and isinstance(error.value, (int, float)):
         limit, unit = error.value, _LIMIT_UNITS.get(type(error), "")
     # What the software did wrong is for its log, not for the client.
@@ -56,6 +64,7 @@ def problem_of(error: QuiverError) -> Problem:
         hint=_sentence(error.hint),
         line=line,
         column=column,
+        excerpt=excerpt,
         limit=limit,
         limit_unit=unit,
     )
@@ -68,7 +77,8 @@ def problem_response(problem: Problem) -> Response:
         # Before a release is open there is no frame to put a page in.
         body = render_template("problem.html", problem=problem, layout="base.html" if "graph" in g else "plain.html")
     elif chosen is TEXT:
-        body = f"{problem.title} ({problem.status} {problem.code})\n{problem.detail}\n{problem.hint}".strip() + "\n"
+        parts = (f"{problem.title} ({problem.status} {problem.code})", problem.detail, problem.excerpt, problem.hint)
+        body = "\n".join(filter(None, parts)) + "\n"
     else:
         body = msgspec.json.format(msgspec.json.encode(problem), indent=2).decode() + "\n"
     response = Response(body, status=problem.status, content_type=chosen.content_type)
@@ -105,6 +115,18 @@ def register_problems(app: Flask) -> None:
 
     app.register_error_handler(QuiverError, on_error)
     app.register_error_handler(HTTPException, on_http_error)
+
+
+def _excerpt(query: str, line: int, column: int) -> str:
+    """The line *line* of *query*, as far as it is near *column*, and below it a caret."""
+    lines = query.split("\n", line)
+    if line > len(lines):
+        return ""
+    text = "".join(character if character.isprintable() else " " for character in lines[line - 1])
+    start = max(column - 1 - _EXCERPT_BEFORE, 0)
+    before, after = "… " if start else "", " …" if len(text) > start + _EXCERPT_LENGTH else ""
+    shown = text[start : start + _EXCERPT_LENGTH]
+    return f"{before}{shown}{after}\n{' ' * (len(before) + column - 1 - start)}^"
 
 
 def _sentence(text: str) -> str:

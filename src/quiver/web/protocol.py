@@ -1,50 +1,35 @@
-"""SPARQL 1.1 Protocol, the query operation, at `/sparql`; its Service Description; and a form for readers."""
+"""SPARQL 1.1 Protocol, the query operation, at `/sparql`; its Service Description; and a form for readers.
+
+The production server evaluates a query before Flask is reached (`front`), and hands on only what has gone wrong; under
+any other WSGI server the view here evaluates it itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
 from flask import Blueprint, Response, current_app, g, render_template, request
-from werkzeug.datastructures import MultiDict
-from werkzeug.wrappers import Request
 
 from quiver.config import Settings
 from quiver.descriptions import service_description
-from quiver.errors import BadRequest, NotAcceptable, UnknownFormat, UnsupportedMediaType
-from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest, update_refused
+from quiver.errors import MalformedQuery, NotAcceptable, QuiverError
+from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.manifest import Manifest
 from quiver.namespaces import PREFIXES
-from quiver.negotiation import (
-    GRAPHS,
-    HTML,
-    JSON,
-    JSONLD,
-    NTRIPLES,
-    RDFXML,
-    SOLUTIONS,
-    TURTLE,
-    XML,
-    Format,
-    Kind,
-    by_name,
-    choose,
-)
+from quiver.negotiation import GRAPHS, HTML, JSONLD, NTRIPLES, RDFXML, SOLUTIONS, TURTLE, Format, Kind, choose
+from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
 from quiver.web.service import write_triples
 
-FORM: Final = "application/x-www-form-urlencoded"
-DIRECT: Final = "application/sparql-query"
-UPDATE: Final = "application/sparql-update"
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
+PATH: Final = "/sparql"
 # Under this key a server that is told when a client leaves puts a function that takes what is to be called then.
 ON_CLIENT_GONE: Final = "quiver.on_client_gone"
-OFFERED: Final[Mapping[Kind, Sequence[Format]]] = {"solutions": SOLUTIONS, "boolean": SOLUTIONS, "graph": GRAPHS}
+# Under this key a server that evaluates queries itself puts the error that a query has ended in.
+FAILED: Final = "quiver.failed"
 _DESCRIPTIONS: Final = (TURTLE, NTRIPLES, JSONLD, RDFXML, HTML)
-# format=json and format=xml say what they say for a graph too.
-_GRAPH_TWINS: Final = {JSON: JSONLD, XML: RDFXML}
 # What the form begins with.
 _EXAMPLE: Final = f"""\
 PREFIX q: <{PREFIXES["q"]}>
@@ -57,7 +42,6 @@ SELECT ?cluster ?name ?papers WHERE {{
 ORDER BY DESC(?papers) ?cluster
 LIMIT 20
 """
-_PARAMETERS: Final = ("query", "default-graph-uri", "named-graph-uri", "format", "timeout")
 
 
 class ServedRelease(Protocol):
@@ -73,116 +57,81 @@ class ServedRelease(Protocol):
     def manifest(self) -> Manifest: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One query operation as the client sent it."""
-
-    query: str
-    default_graphs: tuple[str, ...] = ()
-    named_graphs: tuple[str, ...] = ()
-    format: Format | None = None
-    timeout_s: float | None = None
+def max_body_bytes(settings: Settings) -> int:
+    """The longest body of a request: a character of a query may take nine bytes in a form (%F0%9F%...)."""
+    return 12 * settings.integer("query_max_length") + 100_000
 
 
-def read_operation(http: Request) -> Operation | None:
-    """The query operation in *http*; None for a GET that asks for nothing.
+def as_request(
+    operation: Operation, base: str, store_path: Path, formats: Mapping[Kind, Format], client: str
+) -> QueryRequest:
+    """What the evaluator is asked for *operation*; *client* is who asks, for fairness.
 
     Raises:
-        BadRequest: the query is missing, or given twice; a parameter has no valid value.
-        UnsupportedMediaType: a POST whose body is neither a form nor a query.
-        UpdateRefused: an update.
-    Source: SPARQL 1.1 Protocol, sections 2.1.1 to 2.1.4.
+        NotAcceptable: *formats* is empty.
     """
-    given: MultiDict[str, str] = MultiDict(http.args)
-    if http.method == "POST":
-        if http.mimetype == FORM:
-            given.update(http.form)
-        elif http.mimetype == DIRECT:
-            given.add("query", _direct_query(http))
-        elif http.mimetype == UPDATE:
-            raise update_refused()
-        else:
-            raise UnsupportedMediaType(
-                f"POST takes {FORM} or {DIRECT}, not {http.mimetype or 'a body without Content-Type'}.",
-                value=http.mimetype,
-            )
-    if "update" in given:
-        raise update_refused()
-    queries = given.getlist("query")
-    if not queries and http.method != "POST" and not any(name in given for name in _PARAMETERS):
-        return None
-    if len(queries) != 1:
-        raise BadRequest(
-            "There is no query: the parameter query= is missing." if not queries else "There is more than one query."
-        )
-    return Operation(
-        query=queries[0],
-        default_graphs=tuple(given.getlist("default-graph-uri")),
-        named_graphs=tuple(given.getlist("named-graph-uri")),
-        format=_format(given),
-        timeout_s=_timeout(given),
+    if not formats:
+        raise explain(NotAcceptable("None of the accepted formats is a format of results."), operation)
+    return QueryRequest(
+        text=operation.query,
+        store_path=store_path,
+        formats=formats,
+        default_graphs=operation.default_graphs,
+        named_graphs=operation.named_graphs,
+        timeout_s=operation.timeout_s,
+        base=base,
+        client=client,
+        # A release has its text index beside its store.
+        search_path=store_path.with_name("search"),
     )
 
 
-def acceptable(operation: Operation, accept: str | None) -> dict[Kind, Format]:
-    """For each kind of result the format to answer in, where there is one: by `format=`, else by Accept."""
-    found: dict[Kind, Format] = {}
-    for kind, offered in OFFERED.items():
-        if operation.format is None:
-            chosen = choose(accept, offered)
-        else:
-            wanted = _GRAPH_TWINS.get(operation.format, operation.format) if kind == "graph" else operation.format
-            chosen = wanted if wanted in offered else None
-        if chosen is not None:
-            found[kind] = chosen
-    return found
+def explain(error: QuiverError, operation: Operation) -> QuiverError:
+    """*error* with what a client can do about it, as far as that takes knowledge of the request."""
+    if isinstance(error, NotAcceptable) and not error.hint:
+        solutions = ", ".join(form.media_type for form in SOLUTIONS)
+        graphs = ", ".join(form.media_type for form in GRAPHS)
+        error.hint = f"For solutions there is {solutions}; for graphs {graphs}."
+    elif isinstance(error, MalformedQuery):
+        error.value = operation.query
+    return error
 
 
 def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluator, settings: Settings) -> Blueprint:
     """The blueprint of the endpoint, which answers from the release that *get_release* gives at each request."""
     blueprint = Blueprint("protocol", __name__, template_folder="templates")
-    # A character may take nine bytes in a form: %F0%9F%...
-    max_body_bytes = 12 * settings.integer("query_max_length") + 100_000
+    longest = max_body_bytes(settings)
 
-    @blueprint.route("/sparql", methods=["GET", "POST", "OPTIONS"], provide_automatic_options=False)
+    @blueprint.route(PATH, methods=["GET", "POST", "OPTIONS"], provide_automatic_options=False)
     def endpoint() -> Response:
         if request.method == "OPTIONS":
             return _options()
         g.negotiated = True
-        request.max_content_length = request.max_form_memory_size = max_body_bytes
-        operation = read_operation(request)
+        if isinstance(failed := request.environ.get(FAILED), QuiverError):
+            raise failed
+        request.max_content_length = request.max_form_memory_size = longest
+        # Before anything looks at a form, which would take the body.
+        body = request.get_data(cache=False, parse_form_data=False) if request.method == "POST" else b""
+        query_string = request.query_string.decode("latin-1")
+        operation = read_operation(request.method, query_string, request.content_type or "", body)
         release = get_release()
         accept = request.headers.get("Accept")
         if operation is None:
             return _describe(release, choose(accept, _DESCRIPTIONS))
-        # A link to a query, opened in a browser, is for a reader.
-        if operation.format is None and request.method != "POST" and "text/html" in (accept or ""):
-            wanted = choose(accept, (JSON, *SOLUTIONS, *GRAPHS, HTML))
-            if wanted is HTML:
-                return _page(operation.query)
-        return _answer(operation, release, acceptable(operation, accept))
+        if is_for_a_reader(operation, request.method, accept):
+            return _page(operation.query)
+        return _answer(operation, release, acceptable(operation.format, accept))
 
-    def _answer(operation: Operation, release: ServedRelease, formats: dict[Kind, Format]) -> Response:
-        if not formats:
-            raise _not_acceptable("None of the accepted formats is a format of results.")
-        pending = evaluator.submit(
-            QueryRequest(
-                text=operation.query,
-                store_path=release.store_path,
-                formats=formats,
-                default_graphs=operation.default_graphs,
-                named_graphs=operation.named_graphs,
-                timeout_s=operation.timeout_s,
-                base=release.base,
-                client=request.remote_addr or "",
-            )
-        )
-        if on_client_gone := request.environ.get(ON_CLIENT_GONE):
-            on_client_gone(pending.cancel)
+    def _answer(operation: Operation, release: ServedRelease, formats: Mapping[Kind, Format]) -> Response:
+        client = request.remote_addr or ""
+        asked = as_request(operation, release.base, release.store_path, formats, client)
         try:
+            pending = evaluator.submit(asked)
+            if on_client_gone := request.environ.get(ON_CLIENT_GONE):
+                on_client_gone(pending.cancel)
             return _result(pending.result())
-        except NotAcceptable as error:
-            raise _not_acceptable(error.message) from None
+        except QuiverError as error:
+            raise explain(error, operation) from None
 
     def _describe(release: ServedRelease, chosen: Format | None) -> Response:
         if chosen is HTML:
@@ -213,6 +162,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
 
 def _result(answer: QueryAnswer) -> Response:
     """The complete result: a short one as it is, a long one as a stream of the file that holds it."""
+    g.tagged = answer.repeatable
     if answer.size <= INLINE_BYTES:
         return _open(Response(answer.read(), content_type=answer.format.content_type))
     if request.method == "HEAD":
@@ -240,42 +190,3 @@ def _options() -> Response:
     response.headers["Access-Control-Max-Age"] = "86400"
     response.vary.add("Access-Control-Request-Headers")
     return _open(response)
-
-
-def _direct_query(http: Request) -> str:
-    if http.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType("A query is sent in UTF-8 (SPARQL 1.1 Protocol, 2.1.3).")
-    try:
-        return http.get_data().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The query is not UTF-8: byte {error.start + 1} is wrong.", value=error.start) from None
-
-
-def _format(given: Mapping[str, str]) -> Format | None:
-    name = given.get("format")
-    if not name:
-        return None
-    chosen = by_name(name)
-    if chosen is None or (chosen not in SOLUTIONS and chosen not in GRAPHS):
-        names = ", ".join(form.name for form in (*SOLUTIONS, *GRAPHS))
-        raise UnknownFormat(f"There is no format {name!r} for results.", value=name, hint=f"There is {names}.")
-    return chosen
-
-
-def _timeout(given: Mapping[str, str]) -> float | None:
-    text = given.get("timeout")
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise BadRequest(f"timeout={text} is no number of seconds.", value=text)
-    return seconds
-
-
-def _not_acceptable(message: str) -> NotAcceptable:
-    solutions = ", ".join(form.media_type for form in SOLUTIONS)
-    graphs = ", ".join(form.media_type for form in GRAPHS)
-    return NotAcceptable(message, hint=f"For solutions there is {solutions}; for graphs {graphs}.")

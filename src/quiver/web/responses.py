@@ -6,49 +6,24 @@ import hashlib
 from typing import Final
 
 from flask import Flask, Response, g, request
-from isal import isal_zlib
 
 from quiver import __version__
 from quiver.config import Settings
+from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, is_compressible
 from quiver.web.graph import Graph
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+# Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
+OPEN_HEADERS: Final = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 # Settings that change what a representation holds, and so its entity tag.
 _SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "licence")
-_COMPRESSED: Final = (
-    "text/",
-    "application/json",
-    "application/ld+json",
-    "application/rdf+xml",
-    "application/n-",
-    "application/xml",
-    "application/sparql-results",
-    "application/problem+json",
-    "image/svg+xml",
-)
-_SMALLEST_COMPRESSED: Final = 600
-_LEVEL: Final = 2
-_GZIP_WINDOW: Final = 31
-
-
-def accepts_gzip(header: str | None) -> bool:
-    """Whether an Accept-Encoding field takes gzip (RFC 9110, 12.5.3).
-
-    >>> accepts_gzip("br, gzip;q=0.5"), accepts_gzip("gzip;q=0, *"), accepts_gzip(None)
-    (True, False, False)
-    """
-    qualities: dict[str, float] = {}
-    for item in (header or "").lower().split(","):
-        coding, _, parameter = item.partition(";")
-        weight = parameter.strip().removeprefix("q=") if parameter else "1"
-        try:
-            qualities[coding.strip()] = float(weight)
-        except ValueError:
-            continue
-    return qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0))) > 0
 
 
 class Tagger:
@@ -57,10 +32,19 @@ class Tagger:
     def __init__(self, settings: Settings) -> None:
         self._fixed = "\n".join([__version__, *(f"{name}={settings[name]}" for name in _SHOWN_SETTINGS)])
 
-    def tag(self, graph: Graph, media_type: str, coding: str) -> str:
-        """The tag of what the present request asks for, in this media type and content coding."""
-        parts = (self._fixed, graph.id, request.full_path, media_type, coding)
+    def tag(self, release_id: str, target: str, media_type: str, coding: str) -> str:
+        """The tag of what *target* (path and query of a request) names, in this media type and content coding."""
+        parts = (self._fixed, release_id, target, media_type, coding)
         return hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def target_of(path: str, query_string: str) -> str:
+    """What a request asks for, as it goes into entity tags."""
+    return f"{path}?{query_string}"
+
+
+def _target() -> str:
+    return target_of(request.path, request.query_string.decode("latin-1"))
 
 
 def not_modified(media_type: str) -> Response | None:
@@ -68,11 +52,12 @@ def not_modified(media_type: str) -> Response | None:
     tagger, graph = g.get("tagger"), g.get("graph")
     if not isinstance(tagger, Tagger) or not isinstance(graph, Graph) or not request.if_none_match:
         return None
-    coding = "gzip" if accepts_gzip(request.headers.get("Accept-Encoding")) else "identity"
+    coding = choose_coding(request.headers.get("Accept-Encoding"))
     for used in {coding, "identity"}:
-        if request.if_none_match.contains_weak(tagger.tag(graph, media_type, used)):
+        tag = tagger.tag(graph.id, _target(), media_type, used)
+        if request.if_none_match.contains_weak(tag):
             response = Response(status=304)
-            response.set_etag(tagger.tag(graph, media_type, used))
+            response.set_etag(tag)
             response.headers["Cache-Control"] = "no-cache"
             return response
     return None
@@ -90,22 +75,18 @@ def register(app: Flask, settings: Settings) -> None:
         if response.mimetype == "text/html":
             response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             response.headers.setdefault("Referrer-Policy", "same-origin")
-        # Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
-        response.headers.setdefault("Access-Control-Allow-Origin", "*")
-        response.headers.setdefault(
-            "Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"
-        )
+        for name, value in OPEN_HEADERS:
+            response.headers.setdefault(name, value)
         if request.method == "OPTIONS":
             response.headers.setdefault("Access-Control-Allow-Methods", response.headers.get("Allow", "GET, HEAD"))
             asked = request.headers.get("Access-Control-Request-Headers", "*")
             response.headers.setdefault("Access-Control-Allow-Headers", asked)
             response.vary.add("Access-Control-Request-Headers")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
         if request.endpoint == "static" and response.status_code == 200:
             _prepare_static(response)
-        compressed = _compress(response)
+        coding = _compress(response)
         if response.status_code == 200 and g.get("tagged"):
-            _tag(response, tagger, "gzip" if compressed else "identity")
+            _tag(response, tagger, coding)
         return response
 
     app.before_request(begin)
@@ -120,38 +101,41 @@ def _vary(response: Response) -> None:
 
 def _prepare_static(response: Response) -> None:
     """Have a static file compressed like any text, and kept for good where its address names its content."""
-    if (response.mimetype or "").startswith(_COMPRESSED) and accepts_gzip(request.headers.get("Accept-Encoding")):
+    coding = choose_coding(request.headers.get("Accept-Encoding"))
+    if is_compressible(response.mimetype) and coding != "identity":
         response.direct_passthrough = False
         response.set_data(response.get_data())
         etag, _ = response.get_etag()
-        response.set_etag(f"{etag}-gzip")
+        response.set_etag(f"{etag}-{coding}")
     if "v" in request.args:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
 
 
-def _compress(response: Response) -> bool:
+def _compress(response: Response) -> str:
+    """The coding in which *response* now is."""
+    coding = choose_coding(request.headers.get("Accept-Encoding"))
     if (
-        response.status_code in (204, 304)
+        coding == "identity"
+        or response.status_code in (204, 304)
         or response.is_streamed
         or response.direct_passthrough
         or "Content-Encoding" in response.headers
-        or not (response.mimetype or "").startswith(_COMPRESSED)
-        or not accepts_gzip(request.headers.get("Accept-Encoding"))
+        or not is_compressible(response.mimetype)
     ):
-        return False
+        return "identity"
     data = response.get_data()
-    if len(data) < _SMALLEST_COMPRESSED:
-        return False
-    response.set_data(isal_zlib.compress(data, _LEVEL, _GZIP_WINDOW))
-    response.headers["Content-Encoding"] = "gzip"
-    return True
+    if len(data) < SMALLEST_COMPRESSED:
+        return "identity"
+    response.set_data(compress(data, coding))
+    response.headers["Content-Encoding"] = coding
+    return coding
 
 
 def _tag(response: Response, tagger: Tagger, coding: str) -> None:
     graph = g.get("graph")
     if request.method not in ("GET", "HEAD") or not isinstance(graph, Graph):
         return
-    etag = tagger.tag(graph, response.mimetype or "", coding)
+    etag = tagger.tag(graph.id, _target(), response.mimetype or "", coding)
     response.set_etag(etag)
     response.headers.setdefault("Cache-Control", "no-cache")
     if request.if_none_match and request.if_none_match.contains_weak(etag):

@@ -9,9 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
 from quiver.config import SETTINGS, Settings, load_settings
@@ -20,6 +19,7 @@ from quiver.evaluation import BrokerHandle, connect, start_broker
 from quiver.processes import die_with_parent
 from quiver.telemetry import logger, start_logging
 from quiver.web import create_app
+from quiver.web.front import Front
 
 _LOG = logger("quiver.web")
 # How the web processes, which begin as fresh interpreters, learn what they serve.
@@ -30,7 +30,7 @@ _BROKER_CHECK_S: Final = 1.0
 _SHUTDOWN_S: Final = 10
 
 
-def load_app() -> Flask:
+def load_app() -> Front:
     """The application of one web process, from what `run_server` put into the environment."""
     die_with_parent(int(os.environ[_SERVER]))
     # A terminal sends Ctrl-C to the whole group. The server ends its web processes itself; told twice, they hang.
@@ -38,7 +38,7 @@ def load_app() -> Flask:
     settings = load_settings()
     start_logging(settings.text("log_level"))
     evaluator = connect(os.environ[_BROKER], settings)
-    return create_app(Path(os.environ[_LIBRARY]), settings, evaluator)
+    return Front(create_app(Path(os.environ[_LIBRARY]), settings, evaluator), os.environ[_BROKER], settings)
 
 
 def run_server(library: Path, settings: Settings) -> None:
@@ -66,9 +66,10 @@ def run_server(library: Path, settings: Settings) -> None:
                 factory=True,
                 address=settings.text("host"),
                 port=settings.integer("port"),
-                interface=Interfaces.WSGI,
+                interface=Interfaces.RSGI,
+                loop=Loops.asyncio,
+                websockets=False,
                 workers=max(1, settings.integer("web_workers")),
-                blocking_threads=max(1, settings.integer("web_threads")),
                 respawn_failed_workers=True,
                 workers_kill_timeout=_SHUTDOWN_S,
                 log_level=LogLevels.warning,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -55,7 +55,7 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._queries = 0
 
     def register(self, app: Flask) -> None:
@@ -67,10 +67,8 @@ class Metrics:
         def finish(response: Response) -> Response:
             area = request.blueprint or "other"
             queries = g.get("queries", ())
-            with self._lock:
-                self._requests[area, response.status_code] += 1
-                self._seconds[area] += time.perf_counter() - g.get("started", time.perf_counter())
-                self._queries += len(queries)
+            took = time.perf_counter() - g.get("started", time.perf_counter())
+            self.count(area, response.status_code, took, len(queries))
             if queries:
                 spent = sum(seconds for _, seconds in queries) * 1000
                 response.headers["Server-Timing"] = f'queries;desc="{len(queries)}";dur={spent:.1f}'
@@ -78,6 +76,13 @@ class Metrics:
 
         app.before_request(begin)
         app.after_request(finish)
+
+    def count(self, area: str, status: int, seconds: float, queries: int = 0) -> None:
+        """Count one request that was answered in *area* with *status*, and ran so many named queries."""
+        with self._lock:
+            self._requests[area, status] += 1
+            self._seconds[area] += seconds
+            self._queries += queries
 
     def to_text(self, release_id: str) -> str:
         """The counts in the Prometheus text format, version 0.0.4."""

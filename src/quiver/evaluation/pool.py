@@ -1,0 +1,172 @@
+"""The broker's workers: forked, kept warm, taken and given back, killed and replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from quiver.evaluation.channels import Channel, Ending, StandardError, WorkerProcess
+from quiver.evaluation.messages import Limits, Ready, decode
+from quiver.evaluation.worker import run_forked
+
+_LOG = logging.getLogger(__name__)
+# The pages of the service go first; and what takes long goes after everything else.
+_NICE: Final = 5
+_NICE_LONG: Final = 19
+_REAP_S: Final = 0.02
+
+OnAnswer = Callable[[WorkerProcess, bytes, bytes, int | None], None]
+OnLost = Callable[[WorkerProcess, Ending], None]
+
+
+class WorkerPool:
+    """*size* processes, some idle and warm.
+
+    *on_ready* is called when one more is idle, *on_answer* with what a worker says of its job, *on_lost* when a worker
+    has ended by itself.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        size: int,
+        *,
+        on_ready: Callable[[], None],
+        on_answer: OnAnswer,
+        on_lost: OnLost,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limits = limits
+        self._size = size
+        self._on_ready, self._on_answer, self._on_lost = on_ready, on_answer, on_lost
+        self._workers: dict[Channel, WorkerProcess] = {}
+        self._idle: list[WorkerProcess] = []
+        self._last_store: str | None = None
+        self._failed_starts = 0
+        self._has_ended = False
+
+    def pids(self) -> list[int]:
+        return sorted(worker.pid for worker in self._workers.values())
+
+    def __bool__(self) -> bool:
+        """Whether a worker is idle."""
+        return bool(self._idle)
+
+    def take(self, store: str) -> WorkerProcess:
+        """An idle worker, the one whose caches for *store* are warmest."""
+        # Given back last, taken first.
+        worker = next((one for one in reversed(self._idle) if one.store == store), self._idle[-1])
+        self._idle.remove(worker)
+        worker.store = self._last_store = store
+        return worker
+
+    def give_back(self, worker: WorkerProcess) -> None:
+        """*worker* has answered."""
+        if worker.gives_way:
+            # A nice value cannot be taken back without privileges; a new process costs milliseconds.
+            self.discard(worker)
+        else:
+            self._idle.append(worker)
+
+    def give_way(self, worker: WorkerProcess) -> None:
+        """Let everything else on the machine go before what *worker* does now."""
+        worker.gives_way = True
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, worker.pid, _NICE_LONG)
+
+    def discard(self, worker: WorkerProcess) -> None:
+        """Kill *worker*; a warm one takes its place at once, and a new one is made."""
+        self._forget(worker)
+        worker.kill()
+        self._loop.call_soon(self._reap, worker)
+        self.replenish()
+
+    def replenish(self) -> None:
+        """Make the processes that are missing."""
+        missing = self._size - len(self._workers)
+        if self._has_ended or missing <= 0:
+            return
+        if self._failed_starts:
+            # Something makes workers end at their start: no storm of forks.
+            self._loop.call_later(min(0.1 * 2**self._failed_starts, 5.0), self._fork)
+            return
+        for _ in range(missing):
+            self._fork()
+
+    def end(self) -> None:
+        """Kill and reap all."""
+        self._has_ended = True
+        for worker in self._workers.values():
+            worker.kill()
+        for worker in self._workers.values():
+            worker.channel.close()
+            worker.reap()
+
+    def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
+        worker = self._workers[channel]
+        if not worker.is_ready and isinstance(decode(header), Ready):
+            self._failed_starts = 0
+            worker.is_ready = True
+            self._idle.append(worker)
+            self._on_ready()
+        else:
+            self._on_answer(worker, header, body, descriptor)
+
+    def _on_gone(self, channel: Channel) -> None:
+        worker = self._workers.get(channel)
+        if worker is None:
+            return
+        self._forget(worker)
+        ending = worker.reap()
+        if not worker.is_ready:
+            self._failed_starts += 1
+        if ending.code:
+            _LOG.warning("worker %d ended with %d", worker.pid, ending.code)
+        self.replenish()
+        self._on_lost(worker, ending)
+
+    def _reap(self, worker: WorkerProcess) -> None:
+        # The kernel may need a while to give back gigabytes; nobody waits for it here.
+        if not worker.try_reap():
+            self._loop.call_later(_REAP_S, self._reap, worker)
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        self._workers.pop(worker.channel, None)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        worker.channel.close()
+
+    def _fork(self) -> None:
+        if self._has_ended or len(self._workers) >= self._size:
+            return
+        broker = os.getpid()
+        try:
+            ours, theirs = socket.socketpair()
+            errors_in, errors_out = os.pipe()
+            pid = os.fork()
+        except OSError as error:
+            _LOG.error("no new worker: %s", error)
+            self._failed_starts += 1
+            self.replenish()
+            return
+        if pid == 0:
+            code = 1
+            # Nothing may return to the frames of the broker.
+            try:
+                os.nice(_NICE)
+                code = run_forked(theirs, errors_out, self._limits, self._last_store, broker)
+            except BaseException:
+                logging.getLogger("quiver.evaluation.worker").exception("worker failed")
+            finally:
+                os._exit(code)
+        theirs.close()
+        os.close(errors_out)
+        worker = WorkerProcess(pid, Channel(self._loop, ours), StandardError(self._loop, errors_in))
+        worker.store = self._last_store
+        self._workers[worker.channel] = worker
+        worker.channel.start(self._on_frame, self._on_gone)
