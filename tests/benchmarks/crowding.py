@@ -1,13 +1,13 @@
 """Pages and well-behaved queries while others saturate all query workers with cross products.
 
-    python -m tests.benchmarks.crowding LIBRARY [--pages 300] [--budget 60] [--addresses 8] [--connections 4]
-        [--pause 0.05] [--setting NAME=VALUE]...
+    python -m tests.benchmarks.crowding LIBRARY [--pages 300] [--budget 60] [--least 30] [--addresses 8]
+        [--connections 4] [--pause 0.05] [--setting NAME=VALUE]...
 
 LIBRARY is the whole set (201,217 papers). Phases: idle; one attacking address (127.0.0.2) with 8 connections; idle
 again; several attacking addresses (127.0.0.2, .3 ...) with some connections each; idle. In each phase one client reads
 name and paper pages without pause (for `--budget` seconds a kind at most), and another (127.0.0.100) asks point
-queries, ten a second. Pages differ in all phases, but are of the same sizes. An attacker that is refused waits `--pause`
-seconds, whatever Retry-After says.
+queries, ten a second, for `--least` seconds at least. Pages differ in all phases, but are of the same sizes. An
+attacker that is refused waits `--pause` seconds, whatever Retry-After says.
 
 Targets: p99 of pages within 2 times of idle; well-behaved queries still get in.
 """
@@ -89,11 +89,14 @@ def percentile(values: Sequence[float], share: float) -> float:
 class Crowding:
     """One server, its pages by phase, and the phases that have been."""
 
-    def __init__(self, server: Server, pages: dict[str, list[list[str]]], queries: list[str], budget_s: float) -> None:
+    def __init__(
+        self, server: Server, pages: dict[str, list[list[str]]], queries: list[str], budget_s: float, least_s: float
+    ) -> None:
         self._server = server
         self._pages = pages
         self._queries = queries
         self._budget_s = budget_s
+        self._least_s = least_s
         self.phases: list[Phase] = []
 
     def run(self, name: str) -> Phase:
@@ -103,9 +106,11 @@ class Crowding:
         share = self._queries[number::5]
         asker = threading.Thread(target=phase.ask, args=(self._server, share, ended))
         asker.start()
+        began = time.monotonic()
         try:
             for kind, parts in self._pages.items():
                 phase.read_pages(self._server, kind, parts[number], self._budget_s)
+            time.sleep(max(0.0, began + self._least_s - time.monotonic()))
         finally:
             ended.set()
             asker.join()
@@ -160,6 +165,7 @@ def main() -> None:
     parser.add_argument("library", type=Path)
     parser.add_argument("--pages", type=int, default=300, help="pages of a kind in each phase")
     parser.add_argument("--budget", type=float, default=60.0, help="most seconds for a kind of page in a phase")
+    parser.add_argument("--least", type=float, default=30.0, help="least seconds of a phase")
     parser.add_argument("--addresses", type=int, default=8, help="attacking addresses in the last attack")
     parser.add_argument("--connections", type=int, default=4, help="connections of each of them")
     parser.add_argument("--pause", type=float, default=0.05, help="seconds that a refused attacker waits")
@@ -181,7 +187,7 @@ def main() -> None:
     with quiver(options.library, **settings) as server:
         for kind, paths in pages.items():
             Phase("warm-up").read_pages(server, kind, paths[parts - 1], options.budget)
-        crowding = Crowding(server, pages, queries, options.budget)
+        crowding = Crowding(server, pages, queries, options.budget, options.least)
         crowding.run("idle")
         for name, sources, connections in (
             ("one attacker", many[:1], 8),
