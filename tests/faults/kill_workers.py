@@ -158,9 +158,8 @@ def main() -> None:
         print(f"{killed} kills in {options.seconds:g} s: {statuses}; {len(clients.wrong)} wrong answers")
         print(f"answered queries took {middle:.1f} ms (median), {most:.0f} ms at most")
         left = len(broker.children())
-        print(
-            f"afterwards: {dict(afterwards)}, {left} workers of {workers} before, the same broker: {broker.is_running()}"
-        )
+        same = broker.is_running()
+        print(f"afterwards: {dict(afterwards)}, {left} workers of {workers} before, the same broker: {same}")
         if lost > killed:
             faults.append(f"{lost} queries lost by {killed} kills")
         faults.extend(f"{n} x {status}" for status, n in statuses.items() if status not in ("200", "503 worker-lost"))

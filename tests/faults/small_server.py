@@ -98,6 +98,8 @@ class Builds:
 def copy_by_links(library: Path, target: Path) -> None:
     """A library of its own over the same files; releases never change in place."""
     subprocess.run(["cp", "-al", str(library), str(target)], check=True)
+    # Who locks one must not lock the other.
+    (target / ".lock").unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -122,9 +124,8 @@ def main() -> None:
         copy_by_links(options.library, served)
         first = Library(served).current_id()
         built = Path(folder) / "beside" if options.no_publish else served
-        print(
-            f"control groups of version {group.version}, {options.limit_gib:g} GiB; settings: {settings or 'as shipped'}"
-        )
+        how = settings or "as shipped"
+        print(f"control groups of version {group.version}, {options.limit_gib:g} GiB; settings: {how}")
         with quiver(served, wrapper=[*group.wrapper(), *on_two_cores()], **settings) as server:
             load = MixedLoad(served, server.port, options.clients)
             builds = Builds(built, options.files, group)
@@ -148,6 +149,8 @@ def main() -> None:
         print(f"  release at the start {first}, at the end {last}")
         print(f"  the server's log has {log.count('Traceback')} tracebacks, and ends:\n{log[-1500:]}")
         faults.extend(builds.failures)
+        if not builds.seconds:
+            faults.append("no build was done")
         faults.extend(f"{count} x {fault[:100]}" for fault, count in load.faults.items())
         if group.kills:
             faults.append(f"{group.kills} processes were killed for memory")

@@ -2,7 +2,7 @@
 
     python -m tests.faults.soak LIBRARY [--minutes 10] [--clients 8] [--setting NAME=VALUE]...
 
-Samples memory (PSS of all processes), processes, threads, open files and temporary files each second. Compares the first
+Samples memory (PSS of all processes), processes, threads, open and temporary files each second. Compares the first
 third with the last, after a warm-up of a fifth, and what is held at rest before the load with what is held after it.
 Exit code 1 where something has grown beyond `tests.faults.watching.TOLERANCES`, or an answer was no documented one.
 """
@@ -56,9 +56,8 @@ def main() -> None:
         with Watch(server.members, server.folder) as watch, load:
             time.sleep(options.minutes * 60)
         after = at_rest(server)
-        print(
-            f"{options.minutes:g} minutes of mixed load from {options.clients} clients; settings: {settings or 'as shipped'}"
-        )
+        how = settings or "as shipped"
+        print(f"{options.minutes:g} minutes of mixed load from {options.clients} clients; settings: {how}")
         load.report()
         faults.extend(f"{count} x {fault[:100]}" for fault, count in load.faults.items())
         faults.extend(report_trend(watch.samples))
