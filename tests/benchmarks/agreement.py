@@ -41,7 +41,7 @@ def _term(value: dict[str, str]) -> tuple[str, ...]:
 
 
 def disagreements(first: Server, second: Server, shape: Shape, queries: Sequence[str]) -> list[str]:
-    """A line for each query that is not answered 200 by both, or not alike."""
+    """A line for each query that is not answered 200 by both, or not alike, or not in the format that was asked for."""
     found = []
     with Connection(first.port, timeout_s=120) as one, Connection(second.port, timeout_s=120) as other:
         for query in queries:
@@ -50,7 +50,11 @@ def disagreements(first: Server, second: Server, shape: Shape, queries: Sequence
             if (ours.status, theirs.status) != (200, 200):
                 found.append(f"{shape.name}: {first.name} {ours.status} {ours.code}, {second.name} {theirs.status}")
                 continue
-            left, right = comparable(ours), comparable(theirs)
+            try:
+                left, right = comparable(ours), comparable(theirs)
+            except ValueError as error:
+                found.append(f"{shape.name}: an answer of {first.name} or {second.name} cannot be read: {error}")
+                continue
             if left != right:
                 found.append(f"{shape.name}: {first.name} has {len(left)} rows, {second.name} {len(right)}: {query}")
     return found
