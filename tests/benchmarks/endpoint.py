@@ -105,7 +105,9 @@ def run(
                     ours, peer, shapes, values, most=options.queries // 4, budget_s=options.budget, target=target
                 )
                 if Wrk.is_installed():
-                    contest = Throughput(ours, peer, store, values, rounds=2, seconds=options.seconds, target=target)
+                    contest = Throughput(
+                        ours, peer, store, values, rounds=2, seconds=options.seconds, target=target or 0.0
+                    )
                     missed += contest.report([shape for shape in shapes if shape.is_point])
     return missed
 
