@@ -59,7 +59,8 @@ class Tagger:
 
     def tag(self, graph: Graph, media_type: str, coding: str) -> str:
         """The tag of what the present request asks for, in this media type and content coding."""
-        parts = (self._fixed, graph.id, request.full_path, media_type, coding)
+        # The root, since a sitemap holds absolute addresses, and links may begin with the prefix.
+        parts = (self._fixed, graph.id, request.url_root, request.full_path, media_type, coding)
         return hashlib.blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
