@@ -13,7 +13,7 @@ from typing import Final
 from tests.serving import Server, fetch
 
 _WAIT_S: Final = 4.0
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 10.0
 
 
 @dataclass(frozen=True)

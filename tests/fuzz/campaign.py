@@ -31,6 +31,8 @@ LIMITS = {
     "log_level": "ERROR",
 }
 CLIENTS = 4
+# One request in so many is abandoned by its client.
+_ABANDONED = 12
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,16 @@ class Holdings:
 
 
 def make_requests(count: int, number: int) -> list[HttpRequest]:
-    """*count* requests, the same for the same seed *number*."""
+    """*count* different requests, the same for the same seed *number*."""
+    made: dict[HttpRequest, None] = {}
+    while len(made) < count:
+        made |= dict.fromkeys(_generate(count, number))
+        number += 1_000_000
+    return list(made)[:count]
+
+
+def _generate(count: int, number: int) -> list[HttpRequest]:
+    """About *count* requests; some repeat others."""
     made: list[HttpRequest] = []
 
     @seed(number)
@@ -82,6 +93,13 @@ def make_requests(count: int, number: int) -> list[HttpRequest]:
 
     collect()
     return made
+
+
+def abandon(port: int, request: HttpRequest) -> Answer:
+    """No answer: the client leaves as soon as it has asked."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request.wire())
+    return Answer()
 
 
 def send(port: int, request: HttpRequest, patience_s: float) -> Answer:
@@ -106,15 +124,20 @@ def send(port: int, request: HttpRequest, patience_s: float) -> Answer:
 
 
 def run(server: Server, made: Sequence[HttpRequest], patience_s: float, clients: int = CLIENTS) -> Report:
-    """The report on all of *made*, sent by several clients at once."""
+    """The report on all of *made*, sent by several clients at once; a few of them leave before the answer."""
     report = Report()
 
-    def ask(request: HttpRequest) -> tuple[Answer, float]:
+    def ask(place: int) -> tuple[Answer, float]:
+        if place % _ABANDONED == _ABANDONED - 1:
+            return abandon(server.port, made[place]), 0.0
         begun = time.monotonic()
-        return send(server.port, request, patience_s), time.monotonic() - begun
+        return send(server.port, made[place], patience_s), time.monotonic() - begun
 
     with ThreadPoolExecutor(clients) as pool:
-        for request, (answer, seconds) in zip(made, pool.map(ask, made), strict=True):
+        for request, (answer, seconds) in zip(made, pool.map(ask, range(len(made))), strict=True):
+            if not answer.status and not answer.fault:
+                report.statuses["abandoned"] += 1
+                continue
             report.statuses[f"{answer.status} {answer.code}".strip() if answer.status else "closed"] += 1
             report.slowest_s = max(report.slowest_s, seconds)
             report.findings += [Finding(fault, request) for fault in faults(request, answer)]

@@ -106,9 +106,9 @@ def _faults_of_error(request: HttpRequest, answer: Answer) -> Iterator[str]:
         yield f"{status} with the unknown code {code}"
     if answer.fields.get("content-type") == "application/problem+json":
         members = json.loads(answer.content)
-        if members["status"] != status:
-            yield f"{status}, but the problem says {members['status']}"
-        if not (members["title"] and members["detail"] and members["type"].endswith(code)):
+        if members.get("status") != status:
+            yield f"{status}, but the problem says {members.get('status')}"
+        if not (members.get("title") and members.get("detail") and members.get("type", "").endswith(code)):
             yield "a problem without title, detail or type"
     elif answer.fields.get("content-type") not in ("text/html; charset=utf-8", "text/plain; charset=utf-8"):
         yield f"an error as {answer.fields.get('content-type')}"
