@@ -139,7 +139,8 @@ def grammatical(draw: DrawFn) -> str:
     tail = draw(
         st.sampled_from(
             ["", "", "", "", "LIMIT 10", "LIMIT 10", "LIMIT 0", "ORDER BY ?v0 DESC(?v1) LIMIT 100",
-             "GROUP BY ?v0", "OFFSET 5 LIMIT 5", "LIMIT 18446744073709551615", "LIMIT 99999999999999999999", "OFFSET 9223372036854775807", "LIMIT -1",
+             "GROUP BY ?v0", "OFFSET 5 LIMIT 5", "LIMIT 18446744073709551615",
+             "LIMIT 99999999999999999999", "OFFSET 9223372036854775807", "LIMIT -1",
              f"ORDER BY ({draw(terms)})", "VALUES ?v0 { UNDEF }", f"GROUP BY ({draw(terms)} AS ?k) HAVING (?k > 0)"]
         )
     )  # fmt: skip

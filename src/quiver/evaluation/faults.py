@@ -19,6 +19,7 @@ from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
 
 _SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
 _SENTENCE: Final = re.compile(r"[A-Z][A-Za-z]* [A-Za-z].*")
+_UNKNOWN_FUNCTION: Final = re.compile(r"The custom function <(.*)> is not supported")
 # Longer than any keyword of SPARQL.
 _GAP: Final = " " * 40
 
@@ -33,7 +34,24 @@ def explain_failure(error: Exception, query: str) -> QuiverError:
         if "service" in query.lower():
             return ServiceFailed(f"A remote endpoint of the query did not answer: {error}", value=str(error))
         return DamagedRelease(f"The store cannot be read: {error}", value=str(error))
+    if unknown := _UNKNOWN_FUNCTION.fullmatch(str(error)):
+        return _no_function(unknown[1], query)
     return QuiverError(f"The engine failed: {error}", value=type(error).__name__)
+
+
+def _no_function(iri: str, query: str) -> MalformedQuery:
+    """The error for a call of a function that is none, which the engine notices when it evaluates."""
+    message = f"There is no function <{iri}>"
+    try:
+        tokens = tokenize(query)
+        prologue = read_prologue(tokens, query)
+        for token in tokens[prologue.length :]:
+            named = token.type in (TokenType.IRI, TokenType.PREFIXED)
+            if named and prologue.expand(token, query) == iri:
+                return malformed(message, query, token.start)
+    except MalformedQuery:
+        pass  # Of a relative name only the engine knows what it stands for.
+    return MalformedQuery(f"{message}.", value=query)
 
 
 def explain_syntax_error(
