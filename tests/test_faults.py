@@ -32,5 +32,19 @@ def test_a_function_that_is_none_is_the_fault_of_the_query(query: str, place: tu
     assert (error.line, error.column) == place
 
 
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [("xsd:integer()", (1, 81)), ("xsd:integer(1, 2)", (1, 81)), ("xsd:integer(xsd:integer())", (None, None))],
+)
+def test_a_call_with_the_wrong_number_of_arguments_too(call: str, place: tuple[int | None, int | None]) -> None:
+    query = f"PREFIX xsd: <http://www.w3.org/2001/XMLSchema#> ASK {{ FILTER('1'^^xsd:integer = {call}) }}"
+    with pytest.raises(RuntimeError) as raised:
+        bool(pyoxigraph.Store().query(query))
+    error = explain_failure(raised.value, query)
+    assert isinstance(error, MalformedQuery)
+    assert "takes 1 argument, not" in error.message
+    assert (error.line, error.column) == place
+
+
 def test_what_nobody_has_foreseen_is_our_own_fault() -> None:
     assert explain_failure(RuntimeError("surprise"), "ASK {}").status == 500

@@ -65,7 +65,7 @@ def _attack(server: Server, asked: argparse.Namespace) -> int:
         for finding in report.findings:
             kinds[finding.fault] += 1
             if kinds[finding.fault] <= _SHOWN:
-                print(f"FOUND {finding}\n    --replay {finding.request.to_text()[:3000]}", flush=True)
+                print(f"FOUND {finding}\n    --replay {finding.request.to_text()}", flush=True)
         print(f"{sent:,} requests, {time.monotonic() - begun:.0f} s, {len(kinds)} kinds of fault", flush=True)
     for name in attacks.ATTACKS:
         for fault in attacks.attack(server, name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 from quiver.errors import (
@@ -19,7 +20,9 @@ from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
 
 _SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
 _SENTENCE: Final = re.compile(r"[A-Z][A-Za-z]* [A-Za-z].*")
-_UNKNOWN_FUNCTION: Final = re.compile(r"The custom function <(.*)> is not supported")
+_FUNCTION: Final = re.compile(
+    r"The custom function <([^>]*)> (?:is not supported|requires between (\d+) and (\d+) arguments?, but (\d+) .*)"
+)
 # Longer than any keyword of SPARQL.
 _GAP: Final = " " * 40
 
@@ -34,24 +37,38 @@ def explain_failure(error: Exception, query: str) -> QuiverError:
         if "service" in query.lower():
             return ServiceFailed(f"A remote endpoint of the query did not answer: {error}", value=str(error))
         return DamagedRelease(f"The store cannot be read: {error}", value=str(error))
-    if unknown := _UNKNOWN_FUNCTION.fullmatch(str(error)):
-        return _no_function(unknown[1], query)
+    if called := _FUNCTION.fullmatch(str(error)):
+        return _wrong_call(called, query)
     return QuiverError(f"The engine failed: {error}", value=type(error).__name__)
 
 
-def _no_function(iri: str, query: str) -> MalformedQuery:
-    """The error for a call of a function that is none, which the engine notices when it evaluates."""
+def _wrong_call(called: re.Match[str], query: str) -> MalformedQuery:
+    """The error for a call of what is no function, or with too few or many arguments, which the engine notices late."""
+    iri, least, most, given = called.groups()
     message = f"There is no function <{iri}>"
+    if least:
+        takes = least if least == most else f"{least} to {most}"
+        message = f"<{iri}> takes {takes} argument{'' if takes == '1' else 's'}, not {given}"
     try:
-        tokens = tokenize(query)
-        prologue = read_prologue(tokens, query)
-        for token in tokens[prologue.length :]:
-            named = token.type in (TokenType.IRI, TokenType.PREFIXED)
-            if named and prologue.expand(token, query) == iri:
-                return malformed(message, query, token.start)
+        calls = _calls(iri, query)
     except MalformedQuery:
-        pass  # Of a relative name only the engine knows what it stands for.
+        calls = []  # Of a relative name only the engine knows what it stands for.
+    # Of several calls one may have the right arguments.
+    if calls and (len(calls) == 1 or not least):
+        return malformed(message, query, calls[0].start)
     return MalformedQuery(f"{message}.", value=query)
+
+
+def _calls(iri: str, query: str) -> list[Token]:
+    """The names of *iri* in the query that stand before a parenthesis."""
+    tokens = tokenize(query)
+    prologue = read_prologue(tokens, query)
+    return [
+        token
+        for token, after in pairwise(tokens)
+        if after.text == "(" and token.type in (TokenType.IRI, TokenType.PREFIXED)
+        if prologue.expand(token, query) == iri
+    ]
 
 
 def explain_syntax_error(
