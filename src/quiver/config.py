@@ -83,6 +83,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("max_record_bytes", 64_000_000, "bytes", "Longest record (one line, or one page) that a reader takes."),
     Setting("host", "127.0.0.1", "address", "Address that the server binds."),
     Setting("port", 8000, "port", "Port that the server binds."),
+    Setting(
+        "trusted_proxies",
+        "",
+        "addresses",
+        "Reverse proxies, by address or network, or the word unix, that are believed.",
+    ),
+    Setting(
+        "proxy_fields",
+        "x-forwarded-for x-forwarded-proto",
+        "header fields",
+        "Fields that every trusted proxy sets or removes; others may be the client's own, and count for nothing.",
+    ),
+    Setting("path_prefix", "", "path", "Where proxies put the service, as /dept/quiver; they may pass it on or not."),
     Setting("web_workers", 2, "processes", "Web processes of the server."),
     Setting("web_threads", 4, "threads", "Requests handled at once by one web process."),
     Setting(

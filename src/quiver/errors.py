@@ -161,12 +161,11 @@ class MalformedQuery(QuiverError, ValueError):
         self.column = column
 
 
-class UnsupportedFunction(QuiverError, NotImplementedError):
-    """A query that parses, but calls a function that neither SPARQL nor the engine defines."""
+class UnsupportedFunction(MalformedQuery):
+    """A query that parses and calls a function that there is not."""
 
-    status = 400
     code = "unsupported-function"
-    title = "Unknown function"
+    title = "No such function"
 
 
 class QueryRefused(QuiverError, PermissionError):

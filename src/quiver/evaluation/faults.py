@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Final
 
 from quiver.errors import (
@@ -21,10 +22,13 @@ from quiver.evaluation.prologue import read_prologue
 from quiver.evaluation.tokenizer import Token, TokenType, malformed, tokenize
 
 _SYNTAX_ERROR: Final = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)\Z", re.DOTALL)
-_CUSTOM_FUNCTION: Final = re.compile(r"The custom (?:aggregate )?function <(.*)> is not supported")
 _SENTENCE: Final = re.compile(r"[A-Z][A-Za-z]* [A-Za-z].*")
 # What a serialiser says of a graph that its syntax cannot carry; also an OSError in pyoxigraph 0.5.13.
 _UNWRITABLE: Final = re.compile(r"does not support RDF 1\.2|reserved (?:syntax )?term|is not allowed as a predicate")
+_FUNCTION: Final = re.compile(
+    r"The custom (?:aggregate )?function <([^>]*)> "
+    r"(?:is not supported|requires between (\d+) and (\d+) arguments?, but (\d+) .*)"
+)
 # Longer than any keyword of SPARQL.
 _GAP: Final = " " * 40
 
@@ -45,13 +49,46 @@ def explain_failure(error: Exception, query: str) -> QuiverError:
         if "service" in query.lower():
             return ServiceFailed(f"A remote endpoint of the query did not answer: {error}", value=str(error))
         return DamagedRelease(f"The store cannot be read: {error}", value=str(error))
-    if unknown := _CUSTOM_FUNCTION.match(str(error)):
-        return UnsupportedFunction(
-            f"There is no function <{unknown.group(1)}>.",
-            value=unknown.group(1),
-            hint="The functions are those of SPARQL 1.1, section 17.4, and the casts of XML Schema.",
-        )
+    if called := _FUNCTION.fullmatch(str(error)):
+        return _wrong_call(called, query)
     return QuiverError(f"The engine failed: {error}", value=type(error).__name__)
+
+
+def _wrong_call(called: re.Match[str], query: str) -> MalformedQuery:
+    """The error for a call of what is no function, or with too few or many arguments, which the engine notices late."""
+    iri, least, most, given = called.groups()
+    message = f"There is no function <{iri}>"
+    if least:
+        takes = least if least == most else f"{least} to {most}"
+        message = f"<{iri}> takes {takes} argument{'' if takes == '1' else 's'}, not {given}"
+    try:
+        calls = _calls(iri, query)
+    except MalformedQuery:
+        calls = []  # Of a relative name only the engine knows what it stands for.
+    # Of several calls one may have the right arguments.
+    is_placed = bool(calls) and (len(calls) == 1 or not least)
+    error = malformed(message, query, calls[0].start) if is_placed else MalformedQuery(f"{message}.", value=query)
+    if least:
+        return error
+    return UnsupportedFunction(
+        error.message,
+        value=query,
+        line=error.line,
+        column=error.column,
+        hint="The functions are those of SPARQL 1.1, section 17.4, and the casts of XML Schema.",
+    )
+
+
+def _calls(iri: str, query: str) -> list[Token]:
+    """The names of *iri* in the query that stand before a parenthesis."""
+    tokens = tokenize(query)
+    prologue = read_prologue(tokens, query)
+    return [
+        token
+        for token, after in pairwise(tokens)
+        if after.text == "(" and token.type in (TokenType.IRI, TokenType.PREFIXED)
+        if prologue.expand(token, query) == iri
+    ]
 
 
 def explain_syntax_error(

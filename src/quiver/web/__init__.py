@@ -11,12 +11,14 @@ from flask import Flask, g, request
 from quiver import __version__
 from quiver.catalogue import load_catalogue
 from quiver.config import Settings
+from quiver.errors import InvalidSetting
 from quiver.evaluation import Evaluator
 from quiver.releases import Library
 from quiver.web import responses
 from quiver.web.api import create_api
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
+from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
 from quiver.web.links import href, this_page
@@ -24,6 +26,7 @@ from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
 from quiver.web.problems import register_problems
 from quiver.web.protocol import create_protocol
+from quiver.web.proxied import Proxied
 from quiver.web.resources import create_resources
 from quiver.web.service import Metrics, create_service
 from quiver.web.vocabulary import create_vocabulary
@@ -39,10 +42,11 @@ _WITHOUT_RELEASE = ("static", "service.counts", "service.robots", "service.open_
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The current release of an application, and the counts of its requests."""
+    """The current release of an application, the counts of its requests, and whose word about clients it takes."""
 
     holder: CurrentGraph
     metrics: Metrics
+    forwarding: Forwarding
 
 
 def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = None) -> Flask:
@@ -92,5 +96,19 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         }
 
     app.context_processor(context)
-    app.extensions[SERVED] = Served(holder, metrics)
+    forwarding = Forwarding.of(settings)
+    _check_prefix(app, forwarding.prefix)
+    app.wsgi_app = Proxied(app.wsgi_app, forwarding)  # type: ignore[method-assign]
+    app.extensions[SERVED] = Served(holder, metrics, forwarding)
     return app
+
+
+def _check_prefix(app: Flask, prefix: str) -> None:
+    """Nothing, where no path of *app* begins with *prefix*: whether a proxy took it off could not be told.
+
+    Raises:
+        InvalidSetting: one does.
+    """
+    routes = app.url_map.bind("localhost")
+    if prefix and any(routes.test(prefix + rest, "GET") for rest in ("", "/", "/x", "/x/x")):
+        raise InvalidSetting(f"setting path_prefix: {prefix} is a path of the service itself", value=prefix)

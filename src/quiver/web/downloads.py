@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, redirect, render_template, request
 from werkzeug.datastructures import ETags
+from werkzeug.wrappers import Response as AnyResponse
 
 from quiver.config import Settings
 from quiver.descriptions import dataset_description
@@ -43,6 +44,11 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
     """The blueprint of `/dumps/` and `/releases/`."""
     blueprint = Blueprint("downloads", __name__)
 
+    @blueprint.get("/dumps")
+    def dumps_without_slash() -> AnyResponse:
+        # Flask would do this by itself, but with an absolute address, which a proxy may know under another scheme.
+        return redirect(location("dumps/"), 308)
+
     @blueprint.get("/dumps/")
     def dumps() -> str:
         releases = [release for release in kept_releases(library) if release.manifest.dump]
@@ -71,7 +77,11 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
             return Response(data + b"\n", mimetype="application/json")
         if chosen is HTML:
             formats = [
-                {"href": f"{release_id}.{one.extension}", "label": one.label, "media_type": one.media_type}
+                {
+                    "href": href(f"releases/{release_id}.{one.extension}"),
+                    "label": one.label,
+                    "media_type": one.media_type,
+                }
                 for one in _RELEASE_FORMATS
                 if one is not HTML
             ]

@@ -24,13 +24,14 @@ from quiver.evaluation.results import INLINE_BYTES
 from quiver.telemetry import logger
 from quiver.web import SERVED, Served
 from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, compress_pieces, is_compressible
+from quiver.web.forwarding import Arrival, path_below
 from quiver.web.graph import Graph
 from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
 from quiver.web.protocol import FAILED, PATH, as_request, explain, max_body_bytes
 from quiver.web.response_cache import Headers, KeptResponse, ResponseCache, etag_matches
 from quiver.web.responses import OPEN_HEADERS, Tagger, target_of
 from quiver.web.streaming import Pipe
-from quiver.web.wsgi import Scope, WsgiAnswer, call, environment, split_address
+from quiver.web.wsgi import Scope, WsgiAnswer, call, environment
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -80,13 +81,24 @@ class _Pending:
             self.watcher.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request beside its header: the release, who asks, the body, the key of the answer, and when it came."""
+
+    graph: Graph
+    client: str
+    body: bytes
+    key: tuple[object, ...] | None
+    started: float
+
+
 class Front:
     """Serves *app*, whose queries go to the broker at *socket_path*."""
 
     def __init__(self, app: Flask, socket_path: str, settings: Settings) -> None:
         served = app.extensions[SERVED]
         assert isinstance(served, Served)
-        self._holder, self._metrics = served.holder, served.metrics
+        self._holder, self._metrics, self._forwarding = served.holder, served.metrics, served.forwarding
         self._application = app.wsgi_app
         self._socket_path = socket_path
         self._settings = settings
@@ -94,6 +106,7 @@ class Front:
         self._cache = ResponseCache(settings.integer("cache_bytes"))
         self._cached_release = ""
         self._longest = max_body_bytes(settings)
+        self._body_timeout_s = settings.number("body_timeout_s")
         self._pages = ThreadPoolExecutor(max(settings.integer("web_threads"), 1), "pages")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, "slow")
         self._pumps: set[asyncio.Task[None]] = set()
@@ -114,7 +127,14 @@ class Front:
         started = time.perf_counter()
         body, length = b"", None
         if scope.method not in ("GET", "HEAD"):
-            body, length = await self._read_body(scope, protocol)
+            try:
+                # Here and not in a thread, of which half a body would take one for as long as it likes.
+                body, length = await asyncio.wait_for(self._read_body(scope, protocol), self._body_timeout_s)
+            except TimeoutError:
+                protocol.response_bytes(408, [("content-type", "text/plain")], b"The body did not arrive in time.\n")
+                return
+            except ConnectionError:
+                return  # The client left, or what it sent is no body.
         try:
             graph = self._holder.fresh()
             if graph is None:
@@ -123,20 +143,22 @@ class Front:
             # Flask says so, wherever a release is needed.
             await self._run_flask(scope, protocol, environment(scope, body, length), None)
             return
-        key = self._key(scope, graph, body) if length is None else None
+        came = self._arrival(scope)
+        path = path_below(scope.path, came.prefix)
+        key = self._key(scope, came, path, graph, body) if length is None else None
         kept = self._cache.get(key) if key is not None else None
         if kept is not None:
             self._send_kept(protocol, scope, kept, started)
             return
         environ = None
-        if scope.path == PATH and scope.method in ("GET", "HEAD", "POST") and length is None:
+        if path == PATH and scope.method in ("GET", "HEAD", "POST") and length is None:
             try:
-                if await self._answer_query(scope, protocol, graph, body, key, started):
+                if await self._answer_query(scope, protocol, _Asked(graph, came.client, body, key, started)):
                     return
             except QuiverError as error:
                 environ = environment(scope, body, length)
                 environ[FAILED] = error
-        await self._run_flask(scope, protocol, environ or environment(scope, body, length), key)
+        await self._run_flask(scope, protocol, environ or environment(scope, body, length), key, path)
 
     # -- the request
 
@@ -154,35 +176,32 @@ class Front:
             pieces.append(piece)
         return b"".join(pieces), None
 
-    def _key(self, scope: Scope, graph: Graph, body: bytes) -> tuple[object, ...] | None:
+    def _arrival(self, scope: Scope) -> Arrival:
+        """Who asks, and for which address, as far as trusted proxies say."""
+        headers = scope.headers
+        host = headers.get("host") or scope.authority or ""
+        return self._forwarding.arrival(scope.client, scope.scheme, host, lambda name: ",".join(headers.get_all(name)))
+
+    def _key(self, scope: Scope, came: Arrival, path: str, graph: Graph, body: bytes) -> tuple[object, ...] | None:
         """What the answer to a request depends on, where it may be kept; the release beside it."""
         if graph.id != self._cached_release:
             self._cache.clear()
             self._cached_release = graph.id
-        headers = scope.headers
+        get = scope.headers.get
         if scope.method == "GET":
             asked: object = None
         elif scope.method == "POST" and len(body) <= _KEY_BYTES:
-            asked = (headers.get("content-type"), body)
+            asked = (get("content-type"), body)
         else:
             return None
-        get = headers.get
         return (
-            scope.path, scope.query_string, asked, get("accept"), get("accept-encoding"),
-            scope.scheme, get("host") or scope.authority,
+            path, scope.query_string, asked, get("accept"), get("accept-encoding"),
+            came.scheme, came.host, came.prefix,
         )  # fmt: skip
 
     # -- queries
 
-    async def _answer_query(
-        self,
-        scope: Scope,
-        protocol: HttpProtocol,
-        graph: Graph,
-        body: bytes,
-        key: tuple[object, ...] | None,
-        started: float,
-    ) -> bool:
+    async def _answer_query(self, scope: Scope, protocol: HttpProtocol, asked: _Asked) -> bool:
         """Whether the request was a query, and has been answered.
 
         Raises:
@@ -190,27 +209,26 @@ class Front:
         """
         headers = scope.headers
         accept = headers.get("accept")
-        operation = read_operation(scope.method, scope.query_string, headers.get("content-type") or "", body)
+        operation = read_operation(scope.method, scope.query_string, headers.get("content-type") or "", asked.body)
         if operation is None or is_for_a_reader(operation, scope.method, accept):
             return False
         formats = acceptable(operation.format, accept)
         coding = choose_coding(headers.get("accept-encoding"))
-        target = target_of(scope.path, scope.query_string)
+        target = target_of(PATH, scope.query_string)
         if scope.method != "POST" and (held := headers.get("if-none-match")):
             # A tag of ours is given only to what is the same each time: no need to evaluate.
             for media_type in {form.media_type for form in formats.values()}:
                 for used in {coding, "identity"}:
-                    etag = f'"{self._tagger.tag(graph.id, target, media_type, used)}"'
+                    etag = f'"{self._tagger.tag(asked.graph.id, target, media_type, used)}"'
                     if etag in held:
                         protocol.response_empty(304, [("etag", etag), *_COMMON_HEADERS])
-                        self._metrics.count("protocol", 304, time.perf_counter() - started)
+                        self._metrics.count("protocol", 304, time.perf_counter() - asked.started)
                         return True
-        client, _ = split_address(scope.client)
-        request = as_request(operation, graph.base, graph.store_path, formats, client)
+        request = as_request(operation, asked.graph.base, asked.graph.store_path, formats, asked.client)
         answer = await self._evaluate(operation, request, protocol)
         if answer is None:
             protocol.response_empty(_GONE, [])
-            self._metrics.count("protocol", _GONE, time.perf_counter() - started)
+            self._metrics.count("protocol", _GONE, time.perf_counter() - asked.started)
             return True
         fields: Headers = [("content-type", answer.format.content_type), *_COMMON_HEADERS]
         if answer.size > INLINE_BYTES:
@@ -225,13 +243,13 @@ class Front:
             if answer.repeatable:
                 etag = ""
                 if scope.method != "POST":
-                    tag = self._tagger.tag(graph.id, target, answer.format.media_type, coding)
+                    tag = self._tagger.tag(asked.graph.id, target, answer.format.media_type, coding)
                     etag = f'"{tag}"'
                     fields += [("etag", etag), ("cache-control", "no-cache")]
-                if key is not None:
-                    self._keep(key, fields, data, etag, "protocol")
+                if asked.key is not None:
+                    self._keep(asked.key, fields, data, etag, "protocol")
             self._send(protocol, scope, 200, fields, data)
-        self._metrics.count("protocol", 200, time.perf_counter() - started)
+        self._metrics.count("protocol", 200, time.perf_counter() - asked.started)
         return True
 
     async def _evaluate(
@@ -281,10 +299,15 @@ class Front:
     # -- what Flask makes
 
     async def _run_flask(
-        self, scope: Scope, protocol: HttpProtocol, environ: WSGIEnvironment, key: tuple[object, ...] | None
+        self,
+        scope: Scope,
+        protocol: HttpProtocol,
+        environ: WSGIEnvironment,
+        key: tuple[object, ...] | None,
+        path: str = "",
     ) -> None:
         # At /sparql what is left of a GET with parameters is a graph to be fetched, or an error.
-        is_slow = scope.path.startswith(_SLOW) or (scope.path == PATH and scope.query_string and FAILED not in environ)
+        is_slow = path.startswith(_SLOW) or (path == PATH and scope.query_string and FAILED not in environ)
         executor = self._slow if is_slow else self._pages
         try:
             answer = await self._loop.run_in_executor(executor, call, self._application, environ)

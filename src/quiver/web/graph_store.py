@@ -25,6 +25,7 @@ from quiver.manifest import Manifest
 from quiver.namespaces import sparql_prologue
 from quiver.negotiation import GRAPHS, JSON, JSONLD, RDFXML, XML, Format, by_name, choose
 from quiver.web.answers import evaluate_for_client, open_to_scripts, send_answer
+from quiver.web.forwarding import client_key
 from quiver.web.problems import problem_of, problem_response
 from quiver.web.responses import not_modified
 from quiver.web.service import describe_service, write_triples
@@ -110,7 +111,7 @@ def answer_graph(named: GraphName, release: ServedRelease, evaluator: Evaluator)
             formats={"graph": chosen},
             default_graphs=(named.iri,) if named.iri is not None else (),
             base=release.base,
-            client=request.remote_addr or "",
+            client=client_key(request.remote_addr or ""),
         ),
     )
     # A named graph is there when it holds a triple: a release is loaded from quads and knows no empty ones.

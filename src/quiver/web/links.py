@@ -1,4 +1,8 @@
-"""Links: every one inside the pages is relative, so that they work under any host and any path prefix."""
+"""Links: every one inside the pages works under any host and any path prefix.
+
+They are relative, so that the prefix need not be known. Where it is, they begin with it: no server is told whether a
+slash in the path was sent as `%2F`, and a browser, which does know, counts only the plain ones.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,10 @@ _SAFE = "/-._~#:@!$&'()*+,;="
 
 
 def to_root() -> str:
-    """The way from the page asked for to the root of the service: `./`, `../`, `../../` ..."""
+    """The way from the page asked for to the root of the service: `./`, `../`, `../../` ..., or a known prefix."""
+    if request.script_root:
+        return f"{request.script_root}/"
+    # Without a prefix one step too many does no harm: above the root there is nothing (RFC 3986, 5.2.4).
     return "../" * (request.path.count("/") - 1) or "./"
 
 
@@ -56,4 +63,4 @@ def this_page(**changes: str | int | None) -> str:
             query.pop(name, None)
         else:
             query[name] = str(value)
-    return "?" + urlencode(query) if query else request.path.rpartition("/")[2] or "./"
+    return "?" + urlencode(query) if query else to_root() + quote(request.path.lstrip("/"), safe=_SAFE)

@@ -20,6 +20,7 @@ from quiver.manifest import Manifest
 from quiver.negotiation import GRAPHS, HTML, SOLUTIONS, Format, Kind, choose
 from quiver.web.answers import evaluate_for_client, open_to_scripts, send_answer
 from quiver.web.editor import EXAMPLE, editor_page
+from quiver.web.forwarding import client_key
 from quiver.web.graph_store import answer_graph, read_graph_name
 from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
 from quiver.web.service import describe_service, write_triples
@@ -117,7 +118,7 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         return _answer(operation, release, acceptable(operation.format, accept))
 
     def _answer(operation: Operation, release: ServedRelease, formats: Mapping[Kind, Format]) -> Response:
-        client = request.remote_addr or ""
+        client = client_key(request.remote_addr or "")
         asked = as_request(operation, release.base, release.store_path, formats, client)
         try:
             answer = evaluate_for_client(evaluator, asked)

@@ -18,7 +18,7 @@ from quiver.negotiation import BIBTEX, HTML, JSONLD, NTRIPLES, RDFXML, TURTLE, F
 from quiver.web.citations import cite, to_bibtex
 from quiver.web.documents import NEIGHBOURHOODS, describe_document, gather, serialise
 from quiver.web.graph import CurrentGraph, Facts, Graph, current_graph
-from quiver.web.links import location
+from quiver.web.links import href, location
 from quiver.web.panels import Panels
 from quiver.web.records import render_record
 from quiver.web.responses import not_modified
@@ -128,9 +128,8 @@ def _document(graph: Graph, panels: Panels, settings: Settings, thing: Thing, ch
 
 
 def _alternates(thing: Thing) -> Sequence[Mapping[str, str]]:
-    last = thing.path.rpartition("/")[2]
     return [
-        {"href": f"./{last}.{one.extension}", "label": one.label, "media_type": one.media_type}
+        {"href": href(f"{thing.path}.{one.extension}"), "label": one.label, "media_type": one.media_type}
         for one in thing.formats
         if one is not HTML
     ]

@@ -44,7 +44,8 @@ def target_of(path: str, query_string: str) -> str:
 
 
 def _target() -> str:
-    return target_of(request.path, request.query_string.decode("latin-1"))
+    # The root, since a sitemap holds absolute addresses, and links may begin with the prefix.
+    return request.url_root + target_of(request.path, request.query_string.decode("latin-1"))
 
 
 def not_modified(media_type: str) -> Response | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
 from quiver.config import SETTINGS, Settings, load_settings
@@ -75,6 +75,7 @@ def run_server(library: Path, settings: Settings) -> None:
                 port=settings.integer("port"),
                 interface=Interfaces.RSGI,
                 loop=Loops.asyncio,
+                http=HTTPModes.http1,
                 websockets=False,
                 workers=max(1, settings.integer("web_workers")),
                 respawn_failed_workers=True,

@@ -14,7 +14,7 @@ from quiver.errors import NotAcceptable
 from quiver.namespaces import PREFIXES, curie, term
 from quiver.negotiation import HTML, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose, split_extension
 from quiver.web.graph import KnownFacts
-from quiver.web.links import location
+from quiver.web.links import href, location
 from quiver.web.panels import LinkedText
 from quiver.web.responses import not_modified
 from quiver.web.service import write_triples
@@ -123,7 +123,7 @@ def _page(name: str) -> str:
         namespace=namespace,
         sections=[section for section in sections if section[1]],
         formats=[
-            {"href": f"{name}.{one.extension}", "label": one.label, "media_type": one.media_type}
+            {"href": href(f"{name}.{one.extension}"), "label": one.label, "media_type": one.media_type}
             for one in FORMATS
             if one is not HTML
         ],
