@@ -16,7 +16,7 @@ from tests.fuzz.requests import HttpRequest, requests
 from tests.serving import Server, serving
 
 _CASES = 300
-_SEED = 20_260_701
+_SEED = 2
 # A machine under load answers late; that nothing hangs is what is tested here, `python -m tests.fuzz` tests how long.
 _PATIENCE_S = 60.0
 # Connections that the processes keep for the next request.

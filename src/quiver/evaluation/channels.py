@@ -59,7 +59,7 @@ class Channel:
 
     def send(self, header: bytes, body: bytes = b"", descriptor: int | None = None) -> None:
         """Write a frame as far as the peer takes it now, the rest later; closes *descriptor*."""
-        data = memoryview(frame(header, body))
+        data = memoryview(frame(header, body, has_descriptor=descriptor is not None))
         try:
             if not self._is_open:
                 return

@@ -1,7 +1,7 @@
 """What client, broker and worker say to each other: messages, and the frames that carry them over Unix sockets.
 
-A frame is two lengths, a header (one message in MessagePack), a body (the bytes of a short result) and, for a long
-result, the descriptor of an unlinked file that holds it. So a long result never has a name that could be left behind.
+A frame is two lengths and whether a descriptor comes along, a header (one message in MessagePack), a body (the bytes of
+a short result) and, for a long result, the descriptor of an unlinked file that holds it. So a long result never has a name that could be left behind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from quiver import errors
 from quiver.errors import MalformedQuery, QuiverError
 
-_LENGTHS: Final = struct.Struct("!II")
+_LENGTHS: Final = struct.Struct("!II?")
 MAX_HEADER_BYTES: Final = 64_000_000
 MAX_BODY_BYTES: Final = 1 << 30
 # Below the size from which an allocation is a mapping of its own, whose pages are made for each read (measured: a third
@@ -182,12 +182,16 @@ def decode(header: bytes) -> Message:
     return _DECODER.decode(header)
 
 
-def frame(header: bytes, body: bytes = b"") -> bytes:
-    return b"".join((_LENGTHS.pack(len(header), len(body)), header, body))
+def frame(header: bytes, body: bytes = b"", *, has_descriptor: bool = False) -> bytes:
+    return b"".join((_LENGTHS.pack(len(header), len(body), has_descriptor), header, body))
 
 
 class Inbox:
-    """Frames put together from what a socket gives; a descriptor belongs to the frame that it came with."""
+    """Frames put together from what a socket gives.
+
+    One read may give the end of frames without a descriptor and the beginning of one that has one, so each frame says
+    whether it has.
+    """
 
     def __init__(self, max_header_bytes: int = MAX_HEADER_BYTES) -> None:
         # As it came while it is one piece, which most frames are.
@@ -212,23 +216,29 @@ class Inbox:
         else:
             self._buffer = bytearray(self._buffer + data)
         if len(self._buffer) >= _LENGTHS.size:
-            header, body = _LENGTHS.unpack_from(self._buffer)
+            header, body, _ = _LENGTHS.unpack_from(self._buffer)
             if header > self._max_header_bytes or body > MAX_BODY_BYTES:
                 raise ConnectionError("a frame beyond the limits")
         return bool(data)
 
     def take(self) -> tuple[bytes, bytes, int | None] | None:
-        """The next whole frame as header, body and descriptor; None while it is not whole."""
+        """The next whole frame as header, body and descriptor; None while it is not whole.
+
+        Raises:
+            ConnectionError: its descriptor is missing (this process has too many open files, for example).
+        """
         buffer = self._buffer
         if len(buffer) < _LENGTHS.size:
             return None
-        header, body = _LENGTHS.unpack_from(buffer)
+        header, body, has_descriptor = _LENGTHS.unpack_from(buffer)
         middle, end = _LENGTHS.size + header, _LENGTHS.size + header + body
         if len(buffer) < end:
             return None
         parts = bytes(buffer[_LENGTHS.size : middle]), bytes(buffer[middle:end])
         self._buffer = buffer[end:]
-        return *parts, self._descriptors.pop(0) if self._descriptors else None
+        if has_descriptor and not self._descriptors:
+            raise ConnectionError("a descriptor did not arrive")
+        return *parts, self._descriptors.pop(0) if has_descriptor else None
 
     @property
     def is_empty(self) -> bool:
@@ -255,7 +265,7 @@ def receive(connection: socket.socket, inbox: Inbox) -> tuple[Message, bytes, in
 
 def send(connection: socket.socket, header: bytes, body: bytes = b"", descriptor: int | None = None) -> None:
     """Write one frame to a blocking socket."""
-    data = frame(header, body)
+    data = frame(header, body, has_descriptor=descriptor is not None)
     sent = 0
     if descriptor is not None:
         sent = socket.send_fds(connection, [data], [descriptor])
