@@ -423,7 +423,7 @@ def test_twenty_clients_at_once(evaluator: Evaluator, store: Path) -> None:
 def test_nonsense_on_the_socket_ends_that_connection_only(
     broker: BrokerHandle, ask: Callable[..., QueryAnswer]
 ) -> None:
-    for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x04\0\0\0\0\0abcd", b"\xff" * 8):
+    for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x04\0\0\0\0\0abcd", b"\xff" * 9):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(broker.socket_path))
             connection.sendall(nonsense)
