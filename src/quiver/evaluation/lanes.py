@@ -18,7 +18,7 @@ from quiver.evaluation.scheduling import FairQueue
 
 Taken = tuple[bytes, bytes, int | None]
 
-_SLOW_S: Final = 0.02
+_SLOW_S: Final = 0.05
 # How often to look for what is slow, or idle.
 _LOOK_S: Final = 0.01
 _IDLE_S: Final = 1.0

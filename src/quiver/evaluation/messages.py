@@ -1,7 +1,8 @@
 """What client, broker and worker say to each other: messages, and the frames that carry them over Unix sockets.
 
 A frame is two lengths and whether a descriptor comes along, a header (one message in MessagePack), a body (the bytes of
-a short result) and, for a long result, the descriptor of an unlinked file that holds it. So a long result never has a name that could be left behind.
+a short result) and, for a long result, the descriptor of an unlinked file that holds it. So a long result never has a
+name that could be left behind.
 """
 
 from __future__ import annotations

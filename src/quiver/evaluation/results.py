@@ -34,8 +34,12 @@ GRAPH_FORMATS: Final = {
 }
 
 
+# Syntaxes of graphs in which a triple is a line: triples are counted as they pass, and need no Python object each.
+LINE_FORMATS: Final = frozenset((NTRIPLES.name, NQUADS.name))
+
+
 class RowCounter:
-    """Solutions in a serialised result, counted as it passes by the mark that begins or ends each."""
+    """Solutions or triples in a serialised result, counted as it passes by the mark that begins or ends each."""
 
     # Exact: a mark cannot occur inside a value, where `"`, `<`, tab and line feed are escaped. In JSON a row without a
     # single binding, `{}`, is not counted.
@@ -43,6 +47,8 @@ class RowCounter:
         JSON.name: ((b',{"', b'[{"'), 0),
         XML.name: ((b"<result>",), 0),
         TSV.name: ((b"\n",), -1),
+        NTRIPLES.name: ((b"\n",), 0),
+        NQUADS.name: ((b"\n",), 0),
     }
 
     def __init__(self, format_name: str) -> None:

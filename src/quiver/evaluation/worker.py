@@ -25,6 +25,7 @@ from quiver.evaluation.prologue import read_prefixes
 from quiver.evaluation.repeatability import is_repeatable
 from quiver.evaluation.results import (
     GRAPH_FORMATS,
+    LINE_FORMATS,
     RESULT_FORMATS,
     XML_FORMATS,
     CappedTriples,
@@ -134,18 +135,22 @@ class Worker:
         limits = self._limits
         result = _query(store, text, ask)
         kind, format_name = _format_for(result, ask.formats)
-        counter = RowCounter(format_name) if kind == "solutions" else None
+        is_counted = kind == "solutions" or format_name in LINE_FORMATS
+        counter = RowCounter(format_name) if is_counted else None
         guard = XmlGuard() if format_name in XML_FORMATS else None
         with Sink(limits.directory, limits.max_bytes, limits.max_rows, counter, guard) as sink:
-            if isinstance(result, pyoxigraph.QueryTriples):
+            if not isinstance(result, pyoxigraph.QueryTriples):
+                result.serialize(cast(BinaryIO, sink), RESULT_FORMATS[format_name])
+                rows = sink.rows
+            elif is_counted:
+                result.serialize(cast(BinaryIO, sink), GRAPH_FORMATS[format_name])
+                rows = sink.rows
+            else:
                 # A graph that reads like its query.
                 prefixes = dict(read_prefixes(ask.text, ask.base))
                 triples = CappedTriples(result, limits.max_rows)
                 pyoxigraph.serialize(triples, cast(BinaryIO, sink), GRAPH_FORMATS[format_name], prefixes=prefixes)
-                rows: int | None = triples.rows
-            else:
-                result.serialize(cast(BinaryIO, sink), RESULT_FORMATS[format_name])
-                rows = sink.rows
+                rows = triples.rows
             body, file = sink.finish()
         repeatable = is_repeatable(ask.text, ask.base)
         return Answered(kind, format_name, sink.size, rows, file is not None, repeatable), body, file
