@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -10,10 +11,13 @@ import click
 import pyoxigraph
 import pytest
 
+from quiver import errors
 from quiver.catalogue import load_catalogue
 from quiver.cli import main
 from quiver.config import SETTINGS, Settings, bundled
+from quiver.evaluation.local import answer_locally
 from quiver.releases import Release, build
+from quiver.search import SearchIndex
 from quiver.web import create_app
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
@@ -61,11 +65,36 @@ def test_every_path_of_the_readme_is_served(demo: Release) -> None:
     paths = {
         path
         for path in re.findall(r"`(/[^`]*)`", section)
-        if "{" not in path and path not in ("/sparql",)  # the endpoint needs its broker, and has its own tests
+        # The endpoint and its editor need a broker, and have their own tests.
+        if "{" not in path and path not in ("/sparql", "/editor.json")
     }
     assert len(paths) > 12
     for path in sorted(paths):
         assert client.get(path, follow_redirects=True).status_code == 200, path
+
+
+def test_every_error_code_of_the_endpoint_is_one_with_its_status() -> None:
+    statuses = {
+        (one.code, str(one.status))
+        for one in vars(errors).values()
+        if isinstance(one, type) and issubclass(one, errors.QuiverError)
+    }
+    section = README.partition("## SPARQL\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \| ([0-9, ]+) \|", section, re.MULTILINE)
+    assert len(rows) > 5
+    for codes, given in rows:
+        for code in re.findall(r"`([a-z-]+)`", codes):
+            assert any((code, status) in statuses for status in given.split(", ")), code
+
+
+def test_the_search_of_the_readme_finds_something(demo: Release) -> None:
+    section = README.partition("## SPARQL\n")[2].partition("\n## ")[0]
+    query = re.search(r"```sparql\n(.*?)```", section, re.DOTALL)
+    assert query
+    output = io.BytesIO()
+    store, index = demo.open_store(), SearchIndex(demo.search_path)
+    answer_locally(store, query[1], output, format_name="csv", open_index=lambda: index, base=demo.base)
+    assert output.getvalue().count(b"\n") > 2
 
 
 def test_the_shell_lines_are_those_that_ci_runs() -> None:

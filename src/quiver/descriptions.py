@@ -158,8 +158,9 @@ def service_description(
     """The SPARQL service at *endpoint*: languages, formats, limits, and the dataset that it serves.
 
     Of the features of the standard only federation may be true here, where *federates*: the default graph is no union,
-    there are no empty graphs, and no IRI is ever dereferenced. No input format and no named graph is described, since
-    nothing is loaded over HTTP and a release has all its facts in the default graph.
+    there are no empty graphs, and no IRI is ever dereferenced. A release of records has a text index. No input format
+    and no named graph is described, since nothing is loaded over HTTP and a release has all its facts in the default
+    graph.
 
     Source: SPARQL 1.1 Service Description, section 3.
     """
@@ -172,6 +173,8 @@ def service_description(
     graph.add(service, "sd:supportedLanguage", term("sd:SPARQL11Query"))
     if federates:
         graph.add(service, "sd:feature", term("sd:BasicFederatedQuery"))
+    if manifest.kind == "records":
+        graph.add(service, "sd:feature", term("q:search"))
     for name in _RESULT_FORMATS:
         graph.add(service, "sd:resultFormat", _FORMATS + name)
     if limits is not None:
