@@ -11,10 +11,11 @@ from flask import Flask, g, request
 from quiver import __version__
 from quiver.catalogue import load_catalogue
 from quiver.config import Settings
-from quiver.errors import InvalidSetting
+from quiver.errors import InvalidSetting, QuiverError
 from quiver.evaluation import Evaluator
 from quiver.releases import Library
 from quiver.web import responses
+from quiver.web.answers import FAILED
 from quiver.web.api import create_api
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
@@ -67,6 +68,9 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     def begin() -> None:
         if request.endpoint not in _WITHOUT_RELEASE:
             g.graph = holder.get()
+        if isinstance(failed := request.environ.get(FAILED), QuiverError):
+            g.negotiated = True
+            raise failed
 
     metrics.register(app)
     responses.register(app, settings)

@@ -11,6 +11,8 @@ from quiver.evaluation.results import INLINE_BYTES
 
 # Under this key a server that is told when a client leaves puts a function that takes what is to be called then.
 ON_CLIENT_GONE: Final = "quiver.on_client_gone"
+# Under this key a server that evaluates queries itself puts the error that one has ended in.
+FAILED: Final = "quiver.failed"
 
 
 def evaluate_for_client(evaluator: Evaluator, asked: QueryRequest) -> QueryAnswer:

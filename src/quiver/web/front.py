@@ -9,76 +9,41 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 
 from quiver.config import Settings
 from quiver.errors import QuiverError
-from quiver.evaluation import AsyncAnswer, AsyncEvaluator, QueryAnswer, QueryRequest
+from quiver.evaluation import AsyncEvaluator, QueryAnswer
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.telemetry import logger
 from quiver.web import SERVED, Served
+from quiver.web.answers import FAILED
 from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, compress_pieces, is_compressible
 from quiver.web.forwarding import Arrival, path_below
 from quiver.web.graph import Graph
-from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
-from quiver.web.protocol import FAILED, PATH, as_request, explain, max_body_bytes
+from quiver.web.plans import Plan, plan_evaluation
+from quiver.web.protocol import max_body_bytes
 from quiver.web.response_cache import Headers, KeptResponse, ResponseCache, etag_matches
 from quiver.web.responses import OPEN_HEADERS, Tagger, target_of
 from quiver.web.streaming import Pipe
-from quiver.web.wsgi import Scope, WsgiAnswer, call, environment
+from quiver.web.watching import Watch
+from quiver.web.wsgi import HttpProtocol, Scope, WsgiAnswer, call, environment
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _LOG = logger("quiver.web")
-# A query that takes longer is worth watching whether its client is still there.
-_WATCH_AFTER_S: Final = 0.05
 # Longer bodies are no keys of the cache.
 _KEY_BYTES: Final = 16_384
 _NOT_KEPT: Final = frozenset(("server-timing", "content-length", "set-cookie"))
 # Paths whose requests may evaluate for seconds; they do not take the threads of the pages.
-_SLOW: Final = ("/queries/", "/store")
+_SLOW: Final = ("/queries/",)
 _SLOW_THREADS: Final = 2
 _GONE: Final = 499
-
-
-class HttpProtocol(Protocol):
-    """The answering side of an RSGI 1.6 request."""
-
-    def __aiter__(self) -> HttpProtocol: ...
-    async def __anext__(self) -> bytes: ...
-    def client_disconnect(self) -> Coroutine[object, object, None]: ...
-    def response_empty(self, status: int, headers: Headers) -> None: ...
-    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None: ...
-    def response_file(self, status: int, headers: Headers, file: str) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class _Pending:
-    """A query under way, and whether its client is still there."""
-
-    answer: AsyncAnswer
-    protocol: HttpProtocol
-    since: float
-    watcher: asyncio.Task[None] | None = None
-    has_left: bool = False
-    has_ended: bool = False
-
-    async def watch(self) -> None:
-        await self.protocol.client_disconnect()
-        self.has_left = True
-        self.answer.cancel()
-
-    def end(self) -> None:
-        self.has_ended = True
-        if self.watcher is not None:
-            self.watcher.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +75,11 @@ class Front:
         self._pages = ThreadPoolExecutor(max(settings.integer("web_threads"), 1), "pages")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, "slow")
         self._pumps: set[asyncio.Task[None]] = set()
-        # Queries, in the order in which they came, until it is known whether their clients are worth watching.
-        self._pending: deque[_Pending] = deque()
-        self._is_looking = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._evaluator = AsyncEvaluator(self._socket_path, self._settings, loop)
+        self._watch = Watch(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._evaluator.close()
@@ -151,9 +114,12 @@ class Front:
             self._send_kept(protocol, scope, kept, started)
             return
         environ = None
-        if path == PATH and scope.method in ("GET", "HEAD", "POST") and length is None:
+        if scope.method in ("GET", "HEAD", "POST") and length is None:
+            asked = _Asked(graph, came.client, body, key, started)
             try:
-                if await self._answer_query(scope, protocol, _Asked(graph, came.client, body, key, started)):
+                plan = plan_evaluation(scope, path, body, graph, came.client)
+                if plan is not None:
+                    await self._answer_query(scope, protocol, plan, asked)
                     return
             except QuiverError as error:
                 environ = environment(scope, body, length)
@@ -201,35 +167,29 @@ class Front:
 
     # -- queries
 
-    async def _answer_query(self, scope: Scope, protocol: HttpProtocol, asked: _Asked) -> bool:
-        """Whether the request was a query, and has been answered.
+    async def _answer_query(self, scope: Scope, protocol: HttpProtocol, plan: Plan, asked: _Asked) -> None:
+        """Answer a request for an evaluation.
 
         Raises:
-            QuiverError: it was one, and failed.
+            QuiverError: it failed.
         """
         headers = scope.headers
-        accept = headers.get("accept")
-        operation = read_operation(scope.method, scope.query_string, headers.get("content-type") or "", asked.body)
-        if operation is None or is_for_a_reader(operation, scope.method, accept):
-            return False
-        formats = acceptable(operation.format, accept)
         coding = choose_coding(headers.get("accept-encoding"))
-        target = target_of(PATH, scope.query_string)
+        target = target_of(scope.path, scope.query_string)
         if scope.method != "POST" and (held := headers.get("if-none-match")):
             # A tag of ours is given only to what is the same each time: no need to evaluate.
-            for media_type in {form.media_type for form in formats.values()}:
+            for media_type in {form.media_type for form in plan.request.formats.values()}:
                 for used in {coding, "identity"}:
                     etag = f'"{self._tagger.tag(asked.graph.id, target, media_type, used)}"'
                     if etag in held:
                         protocol.response_empty(304, [("etag", etag), *_COMMON_HEADERS])
                         self._metrics.count("protocol", 304, time.perf_counter() - asked.started)
-                        return True
-        request = as_request(operation, asked.graph.base, asked.graph.store_path, formats, asked.client)
-        answer = await self._evaluate(operation, request, protocol)
+                        return
+        answer = await self._evaluate(plan, protocol)
         if answer is None:
             protocol.response_empty(_GONE, [])
             self._metrics.count("protocol", _GONE, time.perf_counter() - asked.started)
-            return True
+            return
         fields: Headers = [("content-type", answer.format.content_type), *_COMMON_HEADERS]
         if answer.size > INLINE_BYTES:
             await self._send_file(scope, protocol, answer, fields, coding)
@@ -250,36 +210,18 @@ class Front:
                     self._keep(asked.key, fields, data, etag, "protocol")
             self._send(protocol, scope, 200, fields, data)
         self._metrics.count("protocol", 200, time.perf_counter() - asked.started)
-        return True
 
-    async def _evaluate(
-        self, operation: Operation, request: QueryRequest, protocol: HttpProtocol
-    ) -> QueryAnswer | None:
+    async def _evaluate(self, plan: Plan, protocol: HttpProtocol) -> QueryAnswer | None:
         """The answer; None where the client left before there was one."""
-        pending = _Pending(self._evaluator.submit(request), protocol, self._loop.time())
-        self._pending.append(pending)
-        if not self._is_looking:
-            self._is_looking = True
-            self._loop.call_later(_WATCH_AFTER_S, self._look)
+        pending = self._watch.begin(self._evaluator.submit(plan.request), protocol)
         try:
-            return await pending.answer.result()
+            return plan.check(await pending.answer.result())
         except QuiverError as error:
             if pending.has_left:
                 return None
-            raise explain(error, operation) from None
+            raise plan.explain(error) from None
         finally:
             pending.end()
-
-    def _look(self) -> None:
-        """Watch the clients of the queries that take long: one timer for all, since most queries need none."""
-        limit = self._loop.time() - _WATCH_AFTER_S
-        while self._pending and self._pending[0].since <= limit:
-            pending = self._pending.popleft()
-            if not pending.has_ended:
-                pending.watcher = self._loop.create_task(pending.watch())
-        self._is_looking = bool(self._pending)
-        if self._is_looking:
-            self._loop.call_later(_WATCH_AFTER_S, self._look)
 
     async def _send_file(
         self, scope: Scope, protocol: HttpProtocol, answer: QueryAnswer, fields: Headers, coding: str
@@ -306,9 +248,7 @@ class Front:
         key: tuple[object, ...] | None,
         path: str = "",
     ) -> None:
-        # At /sparql what is left of a GET with parameters is a graph to be fetched, or an error.
-        is_slow = path.startswith(_SLOW) or (path == PATH and scope.query_string and FAILED not in environ)
-        executor = self._slow if is_slow else self._pages
+        executor = self._slow if path.startswith(_SLOW) else self._pages
         try:
             answer = await self._loop.run_in_executor(executor, call, self._application, environ)
         except Exception:  # noqa: BLE001 - the outermost handler

@@ -20,7 +20,7 @@ from werkzeug.datastructures import MultiDict
 
 from quiver.config import Settings
 from quiver.errors import BadRequest, NotAcceptable, NotFound, UnknownFormat, WriteRefused
-from quiver.evaluation import Evaluator, QueryRequest
+from quiver.evaluation import Evaluator, QueryAnswer, QueryRequest
 from quiver.manifest import Manifest
 from quiver.namespaces import sparql_prologue
 from quiver.negotiation import GRAPHS, JSON, JSONLD, RDFXML, XML, Format, by_name, choose
@@ -30,6 +30,7 @@ from quiver.web.problems import problem_of, problem_response
 from quiver.web.responses import not_modified
 from quiver.web.service import describe_service, write_triples
 
+PATH: Final = "/store"
 READING: Final = "GET, HEAD, OPTIONS"
 _WRITING: Final = ("PUT", "POST", "DELETE", "PATCH")
 _DRAINED_BYTES: Final = 1 << 16
@@ -91,6 +92,48 @@ def graph_at_path(path: str, base: str) -> GraphName:
     return GraphName(_absolute(f"{base}store/" + _NOT_IN_PATH.sub(lambda match: quote(match.group(), safe=""), path)))
 
 
+def wanted_graph(path: str, arguments: MultiDict[str, str], base: str) -> GraphName | None:
+    """The graph that a GET of *path* asks for, at the graph store or at the endpoint for queries; None for none.
+
+    Raises:
+        BadRequest: as `read_graph_name`, or the path names a graph and the arguments another.
+    """
+    named = read_graph_name(arguments)
+    if not path.startswith(f"{PATH}/"):
+        return named
+    if named is not None:
+        raise BadRequest("The path names a graph already; default and graph= go with /store alone.")
+    return graph_at_path(path.removeprefix(f"{PATH}/"), base)
+
+
+def as_graph_request(named: GraphName, base: str, store_path: Path, form: Format, client: str) -> QueryRequest:
+    """What the evaluator is asked for the graph *named*; *client* is who asks, for fairness."""
+    return QueryRequest(
+        text=_EVERYTHING,
+        store_path=store_path,
+        formats={"graph": form},
+        default_graphs=(named.iri,) if named.iri is not None else (),
+        base=base,
+        client=client,
+    )
+
+
+def must_exist(named: GraphName, answer: QueryAnswer) -> QueryAnswer:
+    """*answer*, which holds the graph *named*: a release is loaded from quads and knows no empty named graphs.
+
+    Raises:
+        NotFound: there is nothing in it; it is closed then.
+    """
+    if named.iri is None or answer.rows != 0:
+        return answer
+    answer.close()
+    raise NotFound(
+        f"The release has no graph <{named.iri}>.",
+        value=named.iri,
+        hint="Facts stand in the default graph, ?default; SELECT DISTINCT ?g { GRAPH ?g {} } lists the others.",
+    )
+
+
 def answer_graph(named: GraphName, release: ServedRelease, evaluator: Evaluator) -> Response:
     """The graph *named* in the format that the present GET or HEAD accepts.
 
@@ -100,57 +143,31 @@ def answer_graph(named: GraphName, release: ServedRelease, evaluator: Evaluator)
         QuiverError: as `Evaluator.evaluate`; a graph over the caps is `ResultTooLarge`.
     """
     g.negotiated = g.tagged = True
-    chosen = _format()
+    chosen = graph_format(request.args.get("format"), request.headers.get("Accept"))
     if unchanged := not_modified(chosen.media_type):
         return open_to_scripts(unchanged)
-    answer = evaluate_for_client(
-        evaluator,
-        QueryRequest(
-            text=_EVERYTHING,
-            store_path=release.store_path,
-            formats={"graph": chosen},
-            default_graphs=(named.iri,) if named.iri is not None else (),
-            base=release.base,
-            client=client_key(request.remote_addr or ""),
-        ),
-    )
-    # A named graph is there when it holds a triple: a release is loaded from quads and knows no empty ones.
-    if named.iri is not None and answer.rows == 0:
-        answer.close()
-        raise NotFound(
-            f"The release has no graph <{named.iri}>.",
-            value=named.iri,
-            hint="Facts stand in the default graph, ?default; SELECT DISTINCT ?g { GRAPH ?g {} } lists the others.",
-        )
-    return send_answer(answer)
+    client = client_key(request.remote_addr or "")
+    asked = as_graph_request(named, release.base, release.store_path, chosen, client)
+    return send_answer(must_exist(named, evaluate_for_client(evaluator, asked)))
 
 
 def create_graph_store(get_release: Callable[[], ServedRelease], evaluator: Evaluator, settings: Settings) -> Blueprint:
     """The blueprint of the graph store, which answers from the release that *get_release* gives at each request."""
     blueprint = Blueprint("graph_store", __name__)
 
-    @blueprint.route("/store", methods=_METHODS, provide_automatic_options=False)
-    def graph_store() -> Response:
+    @blueprint.route(PATH, methods=_METHODS, provide_automatic_options=False)
+    @blueprint.route(f"{PATH}/<path:rest>", methods=_METHODS, provide_automatic_options=False)
+    def graph_store(rest: str = "") -> Response:
         if request.method not in ("GET", "HEAD"):
             return _options() if request.method == "OPTIONS" else refuse_writing()
-        named = read_graph_name(request.args)
-        if named is None:
-            return _describe(get_release())
-        return answer_graph(named, get_release(), evaluator)
-
-    @blueprint.route("/store/<path:path>", methods=_METHODS, provide_automatic_options=False)
-    def graph_by_path(path: str) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            return _options() if request.method == "OPTIONS" else refuse_writing()
-        if read_graph_name(request.args) is not None:
-            raise BadRequest("The path names a graph already; default and graph= go with /store alone.")
         release = get_release()
-        return answer_graph(graph_at_path(path, release.base), release, evaluator)
+        named = wanted_graph(request.path, request.args, release.base)
+        return _describe(release) if named is None else answer_graph(named, release, evaluator)
 
     def _describe(release: ServedRelease) -> Response:
         """The graph store itself is no graph; what it holds stands in the description of the service."""
         g.negotiated = True
-        chosen = _format()
+        chosen = graph_format(request.args.get("format"), request.headers.get("Accept"))
         data = write_triples(describe_service(release.manifest, settings), chosen.extension)
         return open_to_scripts(Response(data, content_type=chosen.content_type))
 
@@ -182,12 +199,15 @@ def _options() -> Response:
     return open_to_scripts(response)
 
 
-def _format() -> Format:
-    """The format of graphs that the present request wants: by `format=`, else by Accept."""
-    name = request.args.get("format")
+def graph_format(name: str | None, accept: str | None) -> Format:
+    """The format of graphs that a request wants: by *name*, which is `format=`, else by Accept.
+
+    Raises:
+        NotAcceptable, UnknownFormat: it is no format of graphs.
+    """
     names = ", ".join(one.media_type for one in GRAPHS)
     if not name:
-        chosen = choose(request.headers.get("Accept"), GRAPHS)
+        chosen = choose(accept, GRAPHS)
         if chosen is None:
             raise NotAcceptable("None of the accepted formats is a format of graphs.", hint=f"There is {names}.")
         return chosen

@@ -27,8 +27,6 @@ from quiver.web.service import describe_service, write_triples
 
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
 PATH: Final = "/sparql"
-# Under this key a server that evaluates queries itself puts the error that a query has ended in.
-FAILED: Final = "quiver.failed"
 _DESCRIPTIONS: Final = (*GRAPHS, HTML)
 
 
@@ -100,8 +98,6 @@ def create_protocol(get_release: Callable[[], ServedRelease], evaluator: Evaluat
         if request.method == "OPTIONS":
             return _options()
         g.negotiated = True
-        if isinstance(failed := request.environ.get(FAILED), QuiverError):
-            raise failed
         request.max_content_length = request.max_form_memory_size = longest
         # Before anything looks at a form, which would take the body.
         body = request.get_data(cache=False, parse_form_data=False) if request.method == "POST" else b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -41,6 +41,17 @@ class Scope(Protocol):
 
     @property
     def headers(self) -> Headers: ...
+
+
+class HttpProtocol(Protocol):
+    """The answering side of an RSGI 1.6 request."""
+
+    def __aiter__(self) -> HttpProtocol: ...
+    async def __anext__(self) -> bytes: ...
+    def client_disconnect(self) -> Coroutine[object, object, None]: ...
+    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None: ...
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+    def response_file(self, status: int, headers: list[tuple[str, str]], file: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
