@@ -88,7 +88,7 @@ def ask(evaluator: Evaluator, store: Path) -> Callable[..., QueryAnswer]:
     return evaluate
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"

@@ -86,7 +86,7 @@ def test_a_full_queue_refuses_whoever_has_most(ask: Asking, evaluator: Evaluator
     with pytest.raises(Overloaded):
         hog[-1].result()
     ask.pending.remove(hog[-1])
-    assert evaluator.status().waiting == 3
+    wait_until(lambda: (evaluator.status().running, evaluator.status().waiting) == (3, 3))
     assert evaluator.status().refused == 1
     other[0].cancel()
 

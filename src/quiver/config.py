@@ -105,6 +105,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("query_workers", 2, "processes", "Processes that evaluate SPARQL queries of users."),
     Setting("query_timeout_s", 30.0, "seconds", "Deadline of a query, from its arrival, queue included."),
     Setting("query_memory_bytes", 400_000_000, "bytes", "Memory that a query worker may add to its size at start."),
+    Setting(
+        "query_shared_bytes",
+        0,
+        "bytes",
+        "Memory in which query workers may share the release, a copy for each counted; 0 leaves it on disk.",
+    ),
     Setting("query_queue", 64, "queries", "Queries that may wait; more are answered 503."),
     Setting("query_max_bytes", 500_000_000, "bytes", "Largest serialised result of a query."),
     Setting("query_max_rows", 10_000_000, "rows", "Most solutions or triples of a result."),

@@ -40,6 +40,7 @@ from quiver.evaluation.messages import (
 )
 from quiver.evaluation.pool import WorkerPool
 from quiver.evaluation.scheduling import FairQueue
+from quiver.processes import adopt_orphans
 
 _LOG = logging.getLogger(__name__)
 _PARENT_CHECK_S: Final = 1.0
@@ -284,6 +285,7 @@ class Broker:
             waiting=len(self._waiting),
             workers=self._pool.pids(),
             lent=len(self._lender),
+            sharing=self._pool.sharing(),
             **{name: self._counts[name] for name in names},
         )
 
@@ -326,6 +328,8 @@ def main() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # An interrupt at the terminal reaches the whole group; who started the broker decides when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if settings.limits.shared_bytes:
+        adopt_orphans()
     _LOG.debug("engine %s", pyoxigraph.__version__)
 
     async def serve() -> None:

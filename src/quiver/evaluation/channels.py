@@ -210,29 +210,41 @@ class StandardError:
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """A forked worker: its channel, and what it says on standard error."""
+    """A forked worker: its channel, and what it says on standard error.
+
+    `pid` is 0 until it is known, for one that another process forks; `held` is the store that it shares in memory.
+    """
 
     pid: int
     channel: Channel
     stderr: StandardError
     store: str | None = None
+    held: str | None = None
     is_ready: bool = False
     gives_way: bool = False
     _is_reaped: bool = False
+    _is_doomed: bool = False
+
+    def be_born(self, pid: int) -> None:
+        """The process id is known."""
+        self.pid = pid
+        if self._is_doomed:
+            self.kill()
 
     def kill(self) -> None:
-        if not self._is_reaped:
+        self._is_doomed = True
+        if self.pid and not self._is_reaped:
             os.kill(self.pid, signal.SIGKILL)
 
     def try_reap(self) -> bool:
         """Whether the process has ended and is now off the process table."""
-        if not self._is_reaped and os.waitpid(self.pid, os.WNOHANG)[0] != 0:
+        if self.pid and not self._is_reaped and os.waitpid(self.pid, os.WNOHANG)[0] != 0:
             self._is_reaped = True
             self.stderr.close()
         return self._is_reaped
 
     def reap(self) -> Ending:
-        """How it ended, for one that has closed its channel or was killed."""
+        """How it ended, for one that has closed its channel or was killed, and whose process id is known."""
         self.kill()
         _, status = os.waitpid(self.pid, 0)
         self._is_reaped = True

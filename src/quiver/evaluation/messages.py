@@ -36,6 +36,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_rows: int
     allowed: tuple[str, ...]
     max_hits: int = 10_000
+    shared_bytes: int = 0
 
 
 class BrokerSettings(msgspec.Struct, frozen=True):
@@ -103,7 +104,8 @@ class AskStatus(msgspec.Struct, tag=True, frozen=True):
 
 class BrokerStatus(msgspec.Struct, tag=True, frozen=True):
     """Broker to client: what it does now, and counts since it started (`moved`: lost an extra place to another;
-    `lent`: workers in the hands of clients now; `adopted`: queries that proved long in them)."""
+    `lent`: workers in the hands of clients now; `adopted`: queries that proved long in them;
+    `sharing`: workers that share the release in memory)."""
 
     running: int
     waiting: int
@@ -117,6 +119,7 @@ class BrokerStatus(msgspec.Struct, tag=True, frozen=True):
     moved: int
     lent: int
     adopted: int
+    sharing: int = 0
 
 
 class Borrow(msgspec.Struct, tag=True, frozen=True):
@@ -159,8 +162,32 @@ class Lost(msgspec.Struct, tag=True, frozen=True):
     why: Failed | None
 
 
+class Spawn(msgspec.Struct, tag=True, frozen=True):
+    """Broker to the holder of a release, twice for each worker: with its socket, then with its standard error."""
+
+
+class Spawned(msgspec.Struct, tag=True, frozen=True):
+    """Holder to broker: the process id of the worker asked for."""
+
+    pid: int
+
+
 Message = (
-    Ask | Answered | Failed | Ready | AskStatus | BrokerStatus | Borrow | Lent | Denied | Recall | Return | Adopt | Lost
+    Ask
+    | Answered
+    | Failed
+    | Ready
+    | AskStatus
+    | BrokerStatus
+    | Borrow
+    | Lent
+    | Denied
+    | Recall
+    | Return
+    | Adopt
+    | Lost
+    | Spawn
+    | Spawned
 )
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

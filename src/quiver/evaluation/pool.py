@@ -11,14 +11,16 @@ from collections.abc import Callable
 from typing import Final
 
 from quiver.evaluation.channels import Channel, Ending, StandardError, WorkerProcess
+from quiver.evaluation.holding import Holder, fits
 from quiver.evaluation.messages import Limits, Ready, decode
 from quiver.evaluation.worker import run_forked
 
 _LOG = logging.getLogger(__name__)
-# The pages of the service go first; and what takes long goes after everything else.
-_NICE: Final = 5
+# What takes long goes after everything else.
 _NICE_LONG: Final = 19
 _REAP_S: Final = 0.02
+# Two releases may be asked in turn while one takes the place of the other.
+_HOLD_AFTER_S: Final = 2.0
 
 OnAnswer = Callable[[WorkerProcess, bytes, bytes, int | None], None]
 OnLost = Callable[[WorkerProcess, Ending], None]
@@ -49,9 +51,10 @@ class WorkerPool:
         self._last_store: str | None = None
         self._failed_starts = 0
         self._has_ended = False
+        self._holder: Holder | None = None
 
     def pids(self) -> list[int]:
-        return sorted(worker.pid for worker in self._workers.values())
+        return sorted(worker.pid for worker in self._workers.values() if worker.pid)
 
     def __bool__(self) -> bool:
         """Whether a worker is idle."""
@@ -69,12 +72,16 @@ class WorkerPool:
 
     def mark(self, worker: WorkerProcess, store: str | None) -> None:
         """Note that *worker* now has *store* open, which new workers open too."""
-        worker.store = self._last_store = store
+        worker.store = store
+        if store != self._last_store:
+            self._last_store = store
+            if store is not None and self._limits.shared_bytes:
+                self._loop.call_later(_HOLD_AFTER_S, self._hold, store)
 
     def give_back(self, worker: WorkerProcess) -> None:
         """*worker* has answered."""
-        if worker.gives_way:
-            # A nice value cannot be taken back without privileges; a new process costs milliseconds.
+        # A nice value cannot be taken back without privileges; a new process costs milliseconds.
+        if worker.gives_way or self._could_share(worker):
             self.discard(worker)
         else:
             self._idle.append(worker)
@@ -95,6 +102,13 @@ class WorkerPool:
     def bury(self, worker: WorkerProcess) -> Ending:
         """How *worker*, which has ended by itself, ended; it is replaced."""
         self._forget(worker)
+        if not worker.pid:
+            # Its process id is on its way.
+            self._failed_starts += 1
+            worker.kill()
+            self._reap(worker)
+            self.replenish()
+            return Ending(1, "")
         ending = worker.reap()
         if not worker.is_ready:
             self._failed_starts += 1
@@ -118,11 +132,14 @@ class WorkerPool:
     def end(self) -> None:
         """Kill and reap all."""
         self._has_ended = True
+        if self._holder is not None:
+            self._holder.end()
         for worker in self._workers.values():
             worker.kill()
         for worker in self._workers.values():
             worker.channel.close()
-            worker.reap()
+            if worker.pid:
+                worker.reap()
 
     def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
         worker = self._workers[channel]
@@ -154,29 +171,66 @@ class WorkerPool:
     def _fork(self) -> None:
         if self._has_ended or len(self._workers) >= self._size:
             return
-        broker = os.getpid()
+        holder = self._holder if self._holder is not None and self._holder.is_ready else None
         try:
             ours, theirs = socket.socketpair()
             errors_in, errors_out = os.pipe()
-            pid = os.fork()
+            pid = 0 if holder is not None else self._fork_worker(theirs, errors_out)
         except OSError as error:
             _LOG.error("no new worker: %s", error)
             self._failed_starts += 1
             self.replenish()
             return
+        worker = WorkerProcess(pid, Channel(self._loop, ours), StandardError(self._loop, errors_in))
+        worker.store = self._last_store
+        if holder is not None:
+            holder.spawn(worker, theirs.fileno(), errors_out)
+            worker.store = worker.held = holder.path
+        theirs.close()
+        os.close(errors_out)
+        self._workers[worker.channel] = worker
+        worker.channel.start(self._on_frame, self._on_gone)
+
+    def _fork_worker(self, theirs: socket.socket, errors_out: int) -> int:
+        broker = os.getpid()
+        pid = os.fork()
         if pid == 0:
             code = 1
             # Nothing may return to the frames of the broker.
             try:
-                os.nice(_NICE)
                 code = run_forked(theirs, errors_out, self._limits, self._last_store, broker)
             except BaseException:
                 logging.getLogger("quiver.evaluation.worker").exception("worker failed")
             finally:
                 os._exit(code)
-        theirs.close()
-        os.close(errors_out)
-        worker = WorkerProcess(pid, Channel(self._loop, ours), StandardError(self._loop, errors_in))
-        worker.store = self._last_store
-        self._workers[worker.channel] = worker
-        worker.channel.start(self._on_frame, self._on_gone)
+        return pid
+
+    # -- a release in memory
+
+    def sharing(self) -> int:
+        """How many workers share the release in memory."""
+        return sum(worker.held is not None for worker in self._workers.values())
+
+    def _hold(self, store: str) -> None:
+        """Have *store* held in memory, if it is still the one that is asked, and fits."""
+        if self._has_ended or store != self._last_store or (self._holder is not None and self._holder.path == store):
+            return
+        if self._holder is not None:
+            self._holder.end()
+            self._holder = None
+        if fits(store, self._size, self._limits.shared_bytes):
+            self._holder = Holder(store, self._limits, on_held=self._on_held, on_gone=self._on_holder_gone)
+
+    def _on_held(self) -> None:
+        for worker in [worker for worker in self._idle if self._could_share(worker)]:
+            self.discard(worker)
+
+    def _on_holder_gone(self, holder: Holder) -> None:
+        _LOG.error("the release is no longer held in memory; queries go on from disk")
+        if self._holder is holder:
+            self._holder = None
+
+    def _could_share(self, worker: WorkerProcess) -> bool:
+        """Whether a new worker in the place of *worker* would have in memory what this one reads from disk."""
+        holder = self._holder
+        return holder is not None and holder.is_ready and worker.held != holder.path

@@ -134,6 +134,7 @@ def _broker_settings(settings: Settings, directory: Path, socket_path: Path) -> 
             memory_bytes=settings.integer("query_memory_bytes"),
             max_bytes=settings.integer("query_max_bytes"),
             max_rows=settings.integer("query_max_rows"),
+            shared_bytes=settings.integer("query_shared_bytes"),
             max_hits=settings.integer("search_limit_max"),
             allowed=tuple(settings.text("service_allow").split()),
         ),

@@ -39,6 +39,7 @@ from quiver.processes import die_with_parent
 from quiver.search import SearchIndex
 
 _LOG = logging.getLogger(__name__)
+_NICE: Final = 5
 _STATM: Final = "/proc/self/statm"
 _PAGE_BYTES: Final = resource.getpagesize()
 
@@ -55,6 +56,11 @@ class Worker:
         # What the open store and index take; the memory of queries is counted from there.
         self._floor = 0
         self._worn_at = sys.maxsize
+
+    def hold(self, path: str, store: pyoxigraph.Store) -> None:
+        """Answer what is asked of the store at *path* from *store*, which is in memory already."""
+        self._path, self._store = path, store
+        self._set_floor(_address_space())
 
     def open(self, path: str) -> pyoxigraph.Store:
         """The store at *path*, read-only, with the memory cap counted from the size that this takes.
@@ -156,10 +162,17 @@ class Worker:
         return Answered(kind, format_name, sink.size, rows, file is not None, repeatable), body, file
 
 
-def serve(connection: socket.socket, limits: Limits, warm: str | None) -> None:
-    """Answer what comes through *connection* until it closes, or until the worker is worn."""
+def serve(
+    connection: socket.socket, limits: Limits, warm: str | None, held: tuple[str, pyoxigraph.Store] | None = None
+) -> None:
+    """Answer what comes through *connection* until it closes, or until the worker is worn.
+
+    The store *warm* is opened before; *held* is one in memory, and the path that it stands for.
+    """
     worker = Worker(limits)
-    if warm is not None:
+    if held is not None:
+        worker.hold(*held)
+    elif warm is not None:
         try:
             worker.open(warm)
         except DamagedRelease as error:
@@ -184,20 +197,37 @@ def serve(connection: socket.socket, limits: Limits, warm: str | None) -> None:
             file.close()
 
 
-def run_forked(connection: socket.socket, stderr: int, limits: Limits, warm: str | None, parent: int) -> int:
-    """The exit code of a freshly forked worker; cuts it loose from what the broker has open first."""
-    die_with_parent(parent)
+def cut_loose(*kept: int, output: int | None = None) -> None:
+    """Let go of what a forked process has inherited: signals, files, standard streams (*output*: where it writes)."""
     gc.freeze()  # what the broker left must not be finalised here: its descriptors have other owners now
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for number, target in ((nothing, 0), (stderr, 1), (stderr, 2)):
-        os.dup2(number, target)
-    kept = connection.fileno()
+    os.dup2(nothing, 0)
+    for number in (1, 2):
+        os.dup2(output if output is not None else 2, number)
     top = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    os.closerange(3, kept)
-    os.closerange(kept + 1, top if 0 < top < 1 << 20 else 1 << 20)
+    start = 3
+    for number in sorted(kept):
+        os.closerange(start, number)
+        start = number + 1
+    os.closerange(start, top if 0 < top < 1 << 20 else 1 << 20)
+
+
+def run_forked(
+    connection: socket.socket,
+    stderr: int,
+    limits: Limits,
+    warm: str | None,
+    parent: int,
+    held: tuple[str, pyoxigraph.Store] | None = None,
+) -> int:
+    """The exit code of a freshly forked worker; cuts it loose from what its parent has open first."""
+    die_with_parent(parent)
+    cut_loose(connection.fileno(), output=stderr)
+    # The pages of the service go first.
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Whatever a killed worker leaves goes with the folder of the service.
     tempfile.tempdir = limits.directory
@@ -206,7 +236,7 @@ def run_forked(connection: socket.socket, stderr: int, limits: Limits, warm: str
     if not limits.allowed:
         give_up_network()
     _volunteer_for_out_of_memory()
-    serve(connection, limits, warm)
+    serve(connection, limits, warm, held)
     return 0
 
 
