@@ -1,7 +1,7 @@
 """The SPARQL endpoint on twelve query shapes: against the engine in-process, and against other servers, in one run.
 
     python -m tests.benchmarks.endpoint LIBRARY [--peers DIR] [--only latency,throughput,rdflib-endpoint,virtuoso]
-        [--shape NAME]... [--queries 200] [--budget 8] [--rounds 5] [--seconds 3]
+        [--shape NAME]... [--queries 200] [--budget 8] [--rounds 5] [--seconds 3] [--setting NAME=VALUE]...
 
 LIBRARY is the ACL set (53,189 papers). DIR holds the peers, see `tests.benchmarks.peers`; a peer that is absent is
 named and left out. Every request differs from all others, so that no cache answers, except where the line says so.
@@ -14,16 +14,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import statistics
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pyoxigraph
 
+from quiver.evaluation import Evaluator
 from quiver.releases import Library, Release
 from tests.benchmarks import latency
 from tests.benchmarks.agreement import disagreements
-from tests.benchmarks.load import Wrk
+from tests.benchmarks.load import Connection, Wrk
 from tests.benchmarks.measuring import conditions
 from tests.benchmarks.peers import Peers
 from tests.benchmarks.servers import Server, quiver
@@ -32,6 +34,7 @@ from tests.benchmarks.throughput import Throughput
 
 PARTS: Final = ("latency", "throughput", "rdflib-endpoint", "virtuoso")
 _RDFLIB_TARGET: Final = 5.0
+_SHARING_S: Final = 300.0
 
 
 def compare(
@@ -88,7 +91,12 @@ def run(
     missed = 0
     with contextlib.ExitStack() as stack:
         # The machine is small: a query waits for its answer rather than fail, as with the peers.
-        ours = stack.enter_context(quiver(library, query_timeout_s=300))
+        settings = dict(setting.partition("=")[::2] for setting in options.setting)
+        ours = stack.enter_context(quiver(library, query_timeout_s=300, **settings))
+        if settings:
+            print(f"quiver with {settings}")
+        if "query_shared_bytes" in settings:
+            _wait_until_shared(ours)
         if "latency" in parts:
             missed += latency.report(store, ours, shapes, values, most=options.queries, budget_s=options.budget)
         if "throughput" in parts:
@@ -110,6 +118,19 @@ def run(
                     )
                     missed += contest.report([shape for shape in shapes if shape.is_point])
     return missed
+
+
+def _wait_until_shared(server: Server) -> None:
+    """Until all query workers share the release in memory."""
+    with Connection(server.port) as connection:
+        connection.get(server.path + "?query=ASK%7B%7D")
+    with Evaluator(next(server.folder.glob("quiver-*/broker")), timeout_s=300, max_length=1000) as evaluator:
+        started = time.perf_counter()
+        while (status := evaluator.status()).sharing < len(status.workers):
+            if time.perf_counter() - started > _SHARING_S:
+                raise SystemExit("the release is not held in memory: query_shared_bytes is too small")
+            time.sleep(0.5)
+    print(f"in memory after {time.perf_counter() - started:.0f} s")
 
 
 def _throughput(
@@ -140,6 +161,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=8.0, help="most seconds a shape, for latency")
     parser.add_argument("--rounds", type=int, default=5, help="windows a server and shape")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a window")
+    parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", help="of the server")
     options = parser.parse_args()
     parts = options.only.split(",")
     if unknown := sorted(set(parts) - set(PARTS)):
