@@ -32,7 +32,14 @@ class Server:
     def processes(self) -> list[psutil.Process]:
         """All processes of the server that are alive, the first of them its own."""
         top = psutil.Process(self.process.pid)
-        return [one for one in (top, *top.children(recursive=True)) if one.status() != psutil.STATUS_ZOMBIE]
+        return [one for one in (top, *top.children(recursive=True)) if _is_alive(one)]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def free_port() -> int:

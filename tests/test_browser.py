@@ -15,6 +15,8 @@ from werkzeug.serving import make_server
 from tests.browsing import HOSTILE, make_app
 
 CHROMIUM = Path(os.environ.get("QUIVER_CHROMIUM", "/usr/bin/chromium"))
+# A machine under load is slow; what is tested is that it comes.
+expect.set_options(timeout=30_000)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
