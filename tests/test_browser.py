@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browsing import HOSTILE, make_app
+from tests.chromium import CHROMIUM, DESKTOP, Watched, served
 
-CHROMIUM = Path(os.environ.get("QUIVER_CHROMIUM", "/usr/bin/chromium"))
-# A machine under load is slow; what is tested is that it comes.
-expect.set_options(timeout=30_000)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
 ]
 PHONE = {"width": 320, "height": 640}
-DESKTOP = {"width": 1200, "height": 900}
 PAGES = (
     "/",
     "/search?q=learning",
@@ -45,13 +38,8 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def address(web_library: Path) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, make_app(web_library), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(make_app(web_library)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -60,27 +48,6 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield running
         running.close()
-
-
-class Watched:
-    """A page of its own context that remembers what it should not have done."""
-
-    def __init__(self, context: BrowserContext, address: str) -> None:
-        self.page = context.new_page()
-        self.faults: list[str] = []
-        host = urlsplit(address).netloc
-        self.page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
-        self.page.on("pageerror", lambda error: self._note(True, str(error)))
-        self.page.on("dialog", self._dismiss)
-        self.page.on("request", lambda request: self._note(urlsplit(request.url).netloc != host, request.url))
-
-    def _dismiss(self, dialog: Dialog) -> None:
-        self._note(True, f"dialog {dialog.message}")
-        dialog.dismiss()
-
-    def _note(self, wrong: bool, what: str) -> None:
-        if wrong:
-            self.faults.append(what)
 
 
 @pytest.fixture

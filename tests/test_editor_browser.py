@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,13 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
-from werkzeug.serving import make_server
 
 from quiver.namespaces import PREFIXES, term
 from tests.browsing import BASE, HOSTILE, NO_BUNDLE, app_with_sparql, has_bundle
-from tests.test_browser import CHROMIUM, CONTRAST, DESKTOP
+from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.test_browser import CONTRAST
 
 PHONE = {"width": 390, "height": 844}
 PREFIX = "/dept/quiver"
@@ -25,8 +24,6 @@ PAPERS = (
     "PREFIX q: <https://w3id.org/quiver/ontology#>\nSELECT ?paper WHERE { ?paper a q:Paper } ORDER BY ?paper LIMIT 3"
 )
 
-# A machine under load is slow; what is tested is that it comes.
-expect.set_options(timeout=30_000)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not has_bundle(), reason=NO_BUNDLE),
@@ -43,13 +40,8 @@ def app(web_library: Path) -> Iterator[Flask]:
 @pytest.fixture(scope="module")
 def address(app: Flask) -> Iterator[str]:
     """Where the service is, under a path prefix; what lies outside it is not found."""
-    server = make_server("127.0.0.1", 0, DispatcherMiddleware(Flask("nothing"), {PREFIX: app}), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}{PREFIX}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(DispatcherMiddleware(Flask("nothing"), {PREFIX: app})) as address:
+        yield address + PREFIX
 
 
 @pytest.fixture(scope="module")
@@ -60,29 +52,13 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-class Session:
-    """One reader's browser, which remembers what no page should do; a refused query may be told of in the console."""
+class Session(Watched):
+    """One reader's browser, which remembers what was asked; a refused query may be told of in the console."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
-        self.address = address
-        self.context = context
-        self.faults: list[str] = []
+        super().__init__(context, address, allowed="the server responded with a status of 400")
         self.asked: list[str] = []
-        host = urlsplit(address).netloc
-        context.on("request", lambda request: self._note(urlsplit(request.url).netloc != host, request.url))
         context.on("request", lambda request: self.asked.append(request.url))
-        context.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
-        context.on("dialog", self._dismiss)
-        context.on("weberror", lambda error: self._note(True, str(error.error)))
-        self.page = context.new_page()
-
-    def _dismiss(self, dialog: Dialog) -> None:
-        self._note(True, f"dialog {dialog.message}")
-        dialog.dismiss()
-
-    def _note(self, wrong: bool, what: str) -> None:
-        if wrong and "the server responded with a status of 400" not in what:
-            self.faults.append(what)
 
     def open(self, path: str = "/sparql") -> Page:
         self.page.goto(self.address + path)
