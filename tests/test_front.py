@@ -205,6 +205,20 @@ def test_a_body_beyond_the_limit_is_413(server: Server, chunked: bool) -> None:
         assert b" 413 " in connection.recv(1000).splitlines()[0]
 
 
+def test_half_a_body_is_not_waited_for(web_library: Path, tmp_path: Path) -> None:
+    with (
+        serving(web_library, tmp_path, body_timeout_s=0.5) as impatient,
+        socket.create_connection(("127.0.0.1", impatient.port), timeout=30) as connection,
+    ):
+        connection.sendall(
+            f"POST /sparql HTTP/1.1\r\nHost: e\r\nContent-Type: {FORM}\r\nContent-Length: 99\r\n\r\nq".encode()
+        )
+        answer = connection.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"application/problem+json" in answer
+        assert b'"body-timeout"' in answer + connection.recv(10_000)
+
+
 def test_a_whole_dump_goes_at_its_readers_pace(server: Server) -> None:
     page = fetch(server.port, "/dumps/")[2].decode()
     name = page.split(".nq.gz")[0].rsplit('"', 1)[1] + ".nq.gz"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -171,6 +172,41 @@ def test_lent_workers_are_given_back_to_who_asks_the_broker(broker: BrokerHandle
                     one.result()
 
     play(broker, scene)
+
+
+def test_a_query_that_waits_for_a_lent_worker_ends_at_its_deadline(broker: BrokerHandle, store: Path) -> None:
+    async def scene(evaluator: AsyncEvaluator) -> None:
+        await rows(evaluator, store)
+        many = [evaluator.submit(QueryRequest(ALL, store, FORMATS)) for _ in range(40)]
+        late = evaluator.submit(QueryRequest(ONE, store, FORMATS, timeout_s=0.000001))
+        with pytest.raises(QueryTimeout):
+            await late.result()
+        for one in many:
+            (await one.result()).close()
+
+    play(broker, scene)
+
+
+def test_a_broker_that_says_nothing_is_not_waited_for(tmp_path: Path, store: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "broker"))
+        silent.listen()
+
+        async def run() -> None:
+            evaluator = AsyncEvaluator(tmp_path / "broker", SETTINGS, asyncio.get_running_loop())
+            pending = evaluator.submit(QueryRequest(ONE, store, FORMATS))
+            # After a second it goes by the broker's other door, where the deadline and some grace hold.
+            await asyncio.sleep(1.5)
+            pending.cancel()
+            with pytest.raises(WorkerLost):
+                await pending.result()
+            evaluator.close()
+
+        asyncio.run(run())
+        borrowing, _ = silent.accept()
+        asking, _ = silent.accept()
+        with borrowing, asking:
+            assert ONE.encode() in asking.recv(10_000)
 
 
 def test_a_broker_that_is_gone_is_an_error_and_not_a_wait(store: Path) -> None:

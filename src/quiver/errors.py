@@ -116,6 +116,14 @@ class BadRequest(QuiverError, ValueError):
     title = "Bad request"
 
 
+class BodyTimeout(QuiverError, TimeoutError):
+    """A request whose body did not arrive in time."""
+
+    status = 408
+    code = "body-timeout"
+    title = "The body did not arrive"
+
+
 class UnsupportedMediaType(QuiverError, ValueError):
     status = 415
     code = "unsupported-media-type"

@@ -23,7 +23,7 @@ _SLOW_S: Final = 0.05
 _LOOK_S: Final = 0.01
 _IDLE_S: Final = 1.0
 _RETRY_S: Final = 0.05
-# How long to wait for the broker to say why a worker ended.
+# How long to wait for the broker to say why a worker ended, or whether it lends one.
 _WHY_S: Final = 1.0
 
 
@@ -73,8 +73,9 @@ class Lane:
         """Have *query* evaluated here."""
         self.query, query.lane = query, self
         self.since = self._loop.time()
-        if query.ask.timeout_s < _SLOW_S:
-            self._loop.call_later(query.ask.timeout_s, self.hand_over_if, query)
+        left_s = query.ask.timeout_s - (self.since - query.started)
+        if left_s < _SLOW_S:
+            self._loop.call_later(max(left_s, 0.0), self.hand_over_if, query)
         self._channel.send(query.header)
 
     def close(self) -> None:
@@ -129,6 +130,7 @@ class Lanes:
         self._is_asking = False
         self._ask_again = 0.0
         self._looking: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def run(self, query: Query) -> bool:
         """Whether *query* is, or will soon be, evaluated by a lent worker."""
@@ -152,8 +154,9 @@ class Lanes:
             lane.close()
         self._lanes.clear()
         self._idle.clear()
-        if self._looking is not None:
-            self._looking.cancel()
+        for timer in (self._looking, self._patience):
+            if timer is not None:
+                timer.cancel()
         if self._channel is not None:
             self._channel.close()
 
@@ -185,7 +188,7 @@ class Lanes:
     def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
         match decode(header):
             case Lent(pid):
-                self._is_asking = False
+                self._has_heard()
                 assert descriptor is not None
                 lane = self._lanes[pid] = Lane(self._loop, pid, socket.socket(fileno=descriptor), self)
                 if self._looking is None:
@@ -194,9 +197,7 @@ class Lanes:
                 if self._waiting:
                     self._ask_for_one()
             case Denied():
-                self._is_asking = False
-                self._ask_again = self._loop.time() + _RETRY_S
-                self._fall_back_all()
+                self._on_denied()
             case Recall(pid) if (known := self._lanes.get(pid)) is not None:
                 known.is_recalled = True
                 if known.query is None:
@@ -213,6 +214,17 @@ class Lanes:
                 elif query is not None:
                     self._fall_back(query, None)
 
+    def _has_heard(self) -> None:
+        self._is_asking = False
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _on_denied(self) -> None:
+        """No worker can be had, or the broker does not say."""
+        self._has_heard()
+        self._ask_again = self._loop.time() + _RETRY_S
+        self._fall_back_all()
+
     def _on_silence(self, pid: int) -> None:
         if (query := self._broken.pop(pid, None)) is not None:
             self._fall_back(query, None)
@@ -220,9 +232,8 @@ class Lanes:
     def _on_gone(self, channel: Channel) -> None:
         """The broker is gone, and with it its workers."""
         self._channel = None
-        self._is_asking = False
+        self._on_denied()
         self._ask_again = self._loop.time() + _WHY_S
-        self._fall_back_all()
         for lane in list(self._lanes.values()):
             if lane.query is None:
                 lane.close()
@@ -233,6 +244,10 @@ class Lanes:
     def _look(self) -> None:
         """Hand over what takes long, give back what nobody uses: one timer for all, since most queries need none."""
         now = self._loop.time()
+        for client, query in self._waiting:
+            if now - query.started >= query.ask.timeout_s:
+                self._waiting.remove(client, query)
+                self._fall_back(query, None)  # the broker says that its time is over
         for lane in list(self._lanes.values()):
             if lane.query is not None and now - lane.since >= _SLOW_S:
                 lane.hand_over_if(lane.query)
@@ -252,6 +267,7 @@ class Lanes:
             self._channel = Channel(self._loop, connection)
             self._channel.start(self._on_frame, self._on_gone)
         self._is_asking = True
+        self._patience = self._loop.call_later(_WHY_S, self._on_denied)
         self._channel.send(encode(Borrow()))
 
     def _give_back(self, lane: Lane) -> None:

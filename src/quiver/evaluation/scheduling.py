@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -24,6 +24,10 @@ class FairQueue(Generic[T]):
 
     def __len__(self) -> int:
         return self._size
+
+    def __iter__(self) -> Iterator[tuple[str, T]]:
+        """The clients and their jobs as they are now; they may be removed meanwhile."""
+        return iter([(client, job) for client, line in self._lines.items() for job in line])
 
     def push(self, client: str, job: T, room: int = 0) -> T | None:
         """Let *job* wait; the job that has to go for it, which is *job* itself where its client has the most already.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Flask
 
 from quiver.config import Settings
-from quiver.errors import QuiverError
+from quiver.errors import BodyTimeout, QuiverError
 from quiver.evaluation import AsyncEvaluator, QueryAnswer
 from quiver.evaluation.results import INLINE_BYTES
 from quiver.telemetry import logger
@@ -94,7 +94,12 @@ class Front:
                 # Here and not in a thread, of which half a body would take one for as long as it likes.
                 body, length = await asyncio.wait_for(self._read_body(scope, protocol), self._body_timeout_s)
             except TimeoutError:
-                protocol.response_bytes(408, [("content-type", "text/plain")], b"The body did not arrive in time.\n")
+                environ = environment(scope, b"")
+                environ[FAILED] = BodyTimeout(
+                    f"The body of the request did not arrive within {self._body_timeout_s:g} s.",
+                    value=self._body_timeout_s,
+                )
+                await self._run_flask(scope, protocol, environ, None)
                 return
             except ConnectionError:
                 return  # The client left, or what it sent is no body.
@@ -113,7 +118,7 @@ class Front:
         if kept is not None:
             self._send_kept(protocol, scope, kept, started)
             return
-        environ = None
+        failed: QuiverError | None = None
         if scope.method in ("GET", "HEAD", "POST") and length is None:
             asked = _Asked(graph, came.client, body, key, started)
             try:
@@ -122,9 +127,11 @@ class Front:
                     await self._answer_query(scope, protocol, plan, asked)
                     return
             except QuiverError as error:
-                environ = environment(scope, body, length)
-                environ[FAILED] = error
-        await self._run_flask(scope, protocol, environ or environment(scope, body, length), key, path)
+                failed = error
+        environ = environment(scope, body, length)
+        if failed is not None:
+            environ[FAILED] = failed
+        await self._run_flask(scope, protocol, environ, key, path)
 
     # -- the request
 
