@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import psutil
 import pytest
@@ -237,3 +237,30 @@ def test_the_counts_of_requests_know_all_ways(server: Server) -> None:
 
 def test_processes_end_with_the_server(server: Server) -> None:
     assert all(process.status() != psutil.STATUS_ZOMBIE for process in server.processes())
+
+
+@pytest.mark.parametrize(
+    "target", [b"/name/andrew_zhao.html?q=\xc3\xa9", b"/search?q=Sch\xc3\xb6n\xe6\x9d\x8e", b"/name/\xe6\x9d\x8e"]
+)
+def test_raw_utf8_in_an_address_is_what_it_would_be_escaped(server: Server, target: bytes) -> None:
+    def answer(raw: bytes) -> tuple[bytes, bytes]:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(
+                b"GET " + raw + b" HTTP/1.1\r\nHost: e\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+            )
+            head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+        return head.split(b"\r\n")[0], body
+
+    status, body = answer(target)
+    assert status.split()[1] in (b"200", b"404")
+    assert (status, len(body)) == (
+        answer(quote(target, safe="/?=").encode())[0],
+        len(answer(quote(target, safe="/?=").encode())[1]),
+    )
+
+
+@pytest.mark.parametrize("target", [b"/search?q=\xff", b"/name/\xff", b"/sparql?query=ASK%7B%7D%23\xff"])
+def test_bytes_that_are_no_utf8_are_no_fault_of_the_server(server: Server, target: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n")
+        assert connection.makefile("rb").read()[:12] in (b"HTTP/1.1 200", b"HTTP/1.1 400", b"HTTP/1.1 404")

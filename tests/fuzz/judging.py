@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Final
 
 import pyoxigraph
+import zstandard
 
 from quiver import errors
 from quiver.errors import QuiverError
@@ -56,7 +57,10 @@ class Answer:
     @property
     def content(self) -> bytes:
         """The body without its content coding."""
-        return gzip.decompress(self.body) if self.fields.get("content-encoding") == "gzip" and self.body else self.body
+        coding = self.fields.get("content-encoding") if self.body else None
+        if coding == "zstd":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(self.body)
+        return gzip.decompress(self.body) if coding == "gzip" else self.body
 
 
 def faults(request: HttpRequest, answer: Answer) -> Iterator[str]:

@@ -85,8 +85,8 @@ def environment(scope: Scope, body: bytes, length: int | None = None) -> WSGIEnv
     made: WSGIEnvironment = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode("utf-8", "surrogatepass").decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
+        "PATH_INFO": _as_bytes(scope.path),
+        "QUERY_STRING": _as_bytes(scope.query_string),
         "SERVER_NAME": name,
         "SERVER_PORT": server_port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -112,6 +112,11 @@ def environment(scope: Scope, body: bytes, length: int | None = None) -> WSGIEnv
     if scope.method in ("POST", "PUT", "PATCH") or body:
         made["CONTENT_LENGTH"] = str(len(body) if length is None else length)
     return made
+
+
+def _as_bytes(text: str) -> str:
+    """*text* as WSGI has it: each byte of its UTF-8 as a character."""
+    return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 def call(application: WSGIApplication, environ: WSGIEnvironment) -> WsgiAnswer:
