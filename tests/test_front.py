@@ -135,6 +135,85 @@ def test_errors_are_not_kept(server: Server) -> None:
         assert json.loads(body)["excerpt"] == " ?s ?p }\n       ^"
 
 
+def raw(server: Server, *lines: str) -> bytes:
+    """The whole answer to a GET with these lines, its head included."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall("\r\n".join([*lines, "Host: e", "Connection: close", "", ""]).encode())
+        return connection.makefile("rb").read()
+
+
+def test_a_repeated_field_does_not_get_its_answer_kept_for_others(server: Server) -> None:
+    usual = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.7"
+    path = "/venue/neurips"
+    for _ in range(6):
+        other = raw(server, f"GET {path}.html HTTP/1.1", "Accept-Encoding: gzip", "Accept-Encoding: zstd")
+        assert b"content-encoding: zstd" in other.lower()
+        assert fetch(server.port, f"{path}.html", {"Accept-Encoding": "gzip"})[1]["content-encoding"] == "gzip"
+        raw(server, "GET /.well-known/void HTTP/1.1", f"Accept: {usual}", "Accept: application/n-triples;q=1")
+        raw(server, "GET /.well-known/void HTTP/1.1", "Accept: text/turtle;q=0.2", "Accept: application/n-triples")
+        assert fetch(server.port, "/.well-known/void", {"Accept": "text/turtle;q=0.2"})[1]["content-type"].startswith(
+            "text/turtle"
+        )
+
+
+def test_a_query_is_evaluated_by_the_broker_however_its_fields_are_sent(
+    server: Server, status: Callable[[], BrokerStatus]
+) -> None:
+    hogs = []
+    for _ in range(10):
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.sendall(
+            f"GET {sparql(ENDLESS, timeout='15')} HTTP/1.1\r\nHost: e\r\nAccept: text/html;q=0.1\r\n"
+            "Accept: application/sparql-results+json\r\n\r\n".encode()
+        )
+        hogs.append(connection)
+    wait_until(lambda: status().running >= 2)
+    assert fetch(server.port, "/quality?x=1")[0] == 200
+    assert status().running >= 2
+    for connection in hogs:
+        connection.close()
+    wait_until(lambda: (status().running, status().waiting) == (0, 0))
+
+
+def test_what_is_asked_at_great_length_is_not_kept_in_memory(server: Server) -> None:
+    def memory() -> int:
+        return sum(process.memory_info().rss for process in server.processes())
+
+    fetch(server.port, sparql("ASK {}#" + "x" * 15_000))
+    before = memory()
+    for number in range(600):
+        assert fetch(server.port, sparql(f"ASK {{}}#{number}" + "x" * 15_000))[0] == 200
+    assert memory() - before < 600 * 15_000 * 2
+
+
+def test_a_reader_that_pauses_gets_all_of_it(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(f"GET {sparql(ALL, format='csv')} HTTP/1.1\r\nHost: e\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = connection.recv(300_000).partition(b"\r\n\r\n")
+        time.sleep(3)
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        while piece := connection.recv(1 << 16):
+            body += piece
+    assert len(body) == length
+
+
+def test_a_reader_that_takes_nothing_is_left_after_a_while(web_library: Path, tmp_path: Path) -> None:
+    with (
+        serving(web_library, tmp_path, send_timeout_s=1, spool_bytes=1000) as strict,
+        socket.create_connection(("127.0.0.1", strict.port), timeout=60) as connection,
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"GET {sparql(ALL, format='csv')} HTTP/1.1\r\nHost: e\r\n\r\n".encode())
+        assert connection.recv(100)
+
+        def others() -> set[int]:
+            return {fetch(strict.port, sparql(f"{ALL}#{n}", format="csv"))[0] for n in range(4)}
+
+        # While it is held, the process that holds it has no room for another.
+        assert 503 in others()
+        wait_until(lambda: others() == {200})
+
+
 def test_the_answer_to_a_post_depends_on_its_body(server: Server) -> None:
     for number in (1, 2, 1, 2, 1, 2):
         code, headers, body = post(server, urlencode({"query": f"SELECT ({number} AS ?x) {{}}"}).encode())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from quiver.config import Settings
-from quiver.errors import MalformedQuery, MemoryLimit, QueryTimeout, WorkerLost
+from quiver.errors import BadRequest, MalformedQuery, MemoryLimit, QueryTimeout, WorkerLost
 from quiver.evaluation import AsyncEvaluator, BrokerHandle, QueryRequest, start_broker
 from quiver.evaluation.lending import CAN_LEND
 from tests.test_evaluation import ALL, ENDLESS, FORMATS, ONE, PROPERTIES, SUBJECTS, make_store
@@ -47,7 +47,7 @@ def play(broker: BrokerHandle, scene: Scene) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -170,6 +170,50 @@ def test_lent_workers_are_given_back_to_who_asks_the_broker(broker: BrokerHandle
                 one.cancel()
                 with pytest.raises(WorkerLost):
                     one.result()
+
+    play(broker, scene)
+
+
+def test_a_query_that_has_to_go_for_another_clients_is_answered_all_the_same(broker: BrokerHandle, store: Path) -> None:
+    async def run() -> None:
+        settings = SETTINGS.replace(query_queue=4)
+        evaluator = AsyncEvaluator(broker.socket_path, settings, asyncio.get_running_loop())
+        await rows(evaluator, store)
+        many = [evaluator.submit(QueryRequest(ALL, store, FORMATS, client="hog")) for _ in range(12)]
+        one = evaluator.submit(QueryRequest(ONE, store, FORMATS, client="other"))
+        for pending in (one, *many):
+            async with asyncio.timeout(60):
+                (await pending.result()).close()
+        evaluator.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [300_000, 900_000])
+def test_no_worker_is_lost_when_a_long_query_is_cancelled(broker: BrokerHandle, store: Path, size: int) -> None:
+    async def scene(evaluator: AsyncEvaluator) -> None:
+        with broker.evaluator() as watching:
+            await rows(evaluator, store)
+            for number in range(4):
+                text = f"{ENDLESS} # {number}" + "x" * size
+                pending = evaluator.submit(QueryRequest(text, store, FORMATS, client=str(number)))
+                await asyncio.sleep(0.15)
+                pending.cancel()
+                with pytest.raises(WorkerLost):
+                    await pending.result()
+            await until(lambda: watching.status().running == 0)
+            # What is lent is what this process knows of, and it gives back what it does not use.
+            await until(lambda: watching.status().lent == 0)
+            assert await rows(evaluator, store) == PROPERTIES
+
+    play(broker, scene)
+
+
+def test_a_request_beyond_what_the_broker_takes_is_refused_before(broker: BrokerHandle, store: Path) -> None:
+    async def scene(evaluator: AsyncEvaluator) -> None:
+        graphs = tuple(f"http://e/{'x' * 1000}/{number}" for number in range(6000))
+        with pytest.raises(BadRequest):
+            await evaluator.submit(QueryRequest(ONE, store, FORMATS, default_graphs=graphs)).result()
 
     play(broker, scene)
 

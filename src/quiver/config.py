@@ -98,6 +98,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("path_prefix", "", "path", "Where proxies put the service, as /dept/quiver; they may pass it on or not."),
     Setting("web_workers", 2, "processes", "Web processes of the server."),
     Setting("web_threads", 4, "threads", "Requests handled at once by one web process."),
+    Setting("body_bytes", 100_000_000, "bytes", "Request bodies that one web process holds at once."),
+    Setting("spool_bytes", 2_000_000_000, "bytes", "Long results that one web process is sending at once."),
+    Setting(
+        "send_timeout_s", 60.0, "seconds", "Time after which a client that takes nothing of a long result is left."
+    ),
     Setting("body_timeout_s", 30.0, "seconds", "Time in which the body of a request has to arrive."),
     Setting(
         "cache_bytes", 64_000_000, "bytes", "Answers of the current release that each web process keeps in memory."

@@ -55,6 +55,11 @@ class AsyncEvaluator:
 
     def _ask_broker(self, query: Query, worker: int | None) -> None:
         """Send *query* by the broker, which adopts the lent *worker* that is at it."""
+        if query.answer.done():
+            # Cancelled, or failed, on its way here.
+            if worker is not None:
+                self._lanes.abandon(worker)
+            return
         waited_s = self._loop.time() - query.started
         ask = query.ask
         if worker is not None:
@@ -66,19 +71,20 @@ class AsyncEvaluator:
             header = query.header
         try:
             line = self._take_line()
-        except BlockingIOError:
-            query.fail(Overloaded("Too many queries arrive at once.", hint="Try again soon."))
-        except OSError:
-            query.fail(service_gone())
+        except OSError as error:
+            is_full = isinstance(error, BlockingIOError)
+            query.fail(Overloaded("Too many queries arrive at once.") if is_full else service_gone())
+            if worker is not None:
+                self._lanes.abandon(worker)
         else:
-            line.ask(query, header, ask.timeout_s + GRACE_S)
+            line.ask(query, header, ask.timeout_s + GRACE_S, worker)
 
     def _take_line(self) -> _Line:
         while self._idle:
             line = self._idle.pop()
             if line.is_open:
                 return line
-        return _Line(self._loop, self._connect(), self._idle)
+        return _Line(self._loop, self._connect(), self._idle, self._lanes)
 
     def _connect(self) -> socket.socket:
         """A connection to the broker.
@@ -129,8 +135,12 @@ class AsyncAnswer:
 class _Line:
     """One connection to the broker; one query at a time. It rests in *idle* between them."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: socket.socket, idle: list[_Line]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, connection: socket.socket, idle: list[_Line], lanes: Lanes
+    ) -> None:
         self._loop = loop
+        self._lanes = lanes
+        self._worker: int | None = None
         self._channel = Channel(loop, connection)
         self._idle = idle
         self._query: Query | None = None
@@ -138,9 +148,13 @@ class _Line:
         self.is_open = True
         self._channel.start(self._on_frame, self._on_gone)
 
-    def ask(self, query: Query, header: bytes, timeout_s: float) -> None:
-        """Send *header* for *query*, which fails when nothing comes back within *timeout_s*."""
+    def ask(self, query: Query, header: bytes, timeout_s: float, worker: int | None) -> None:
+        """Send *header* for *query*, which fails when nothing comes back within *timeout_s*.
+
+        It asks the broker to adopt *worker*, if that is given.
+        """
         self._query, query.line = query, self
+        self._worker = worker
         self._timer = self._loop.call_later(timeout_s, self.close)
         self._channel.send(header)
 
@@ -154,6 +168,7 @@ class _Line:
         self._stop_clock()
         if query is None:
             raise ConnectionError("the broker speaks unasked")
+        self._worker = None
         query.line = None
         if len(self._idle) < _LINES_KEPT:
             self._idle.append(self)
@@ -165,6 +180,10 @@ class _Line:
         self.is_open = False
         self._stop_clock()
         query, self._query = self._query, None
+        if self._worker is not None:
+            # Whether the broker was told to adopt it is not known; that it has an owner is what matters.
+            self._lanes.abandon(self._worker)
+            self._worker = None
         if query is not None:
             query.line = None
             query.fail(service_gone())

@@ -26,6 +26,7 @@ from quiver.errors import Overloaded, QueryTimeout, QuiverError
 from quiver.evaluation.channels import Channel, Ending, Job, WorkerProcess
 from quiver.evaluation.lending import Lender
 from quiver.evaluation.messages import (
+    Abandon,
     Adopt,
     Ask,
     AskStatus,
@@ -48,6 +49,7 @@ _PARENT_CHECK_S: Final = 1.0
 _LONG_S: Final = 1.0
 _NARROW: Final = "Narrow the query, add LIMIT, or take the dump at /dumps/."
 _BACKLOG: Final = 1024
+_ACCEPT_AGAIN_S: Final = 0.1
 
 
 class Broker:
@@ -105,6 +107,12 @@ class Broker:
             connection, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
+        except OSError as error:
+            # Too many open files, for example: what waits is taken a little later.
+            _LOG.error("no connection taken: %s", error)
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(_ACCEPT_AGAIN_S, self._loop.add_reader, self._listener, self._accept)
+            return
         client = Channel(self._loop, connection, self._settings.max_request_bytes)
         self._clients.add(client)
         client.start(self._on_request, self._on_client_gone)
@@ -119,6 +127,8 @@ class Broker:
             self._lender.borrow(client)
         elif isinstance(message, Return):
             self._lender.give_back(message.worker)
+        elif isinstance(message, Abandon):
+            self._lender.abandon(message.worker)
         elif isinstance(message, Adopt) and client not in self._jobs:
             self._adopt(Job(client, message.ask, encode(message.ask)), message.worker)
         else:

@@ -224,12 +224,17 @@ class WorkerProcess:
     gives_way: bool = False
     _is_reaped: bool = False
     _is_doomed: bool = False
+    _is_unborn: bool = False
 
     def be_born(self, pid: int) -> None:
         """The process id is known."""
         self.pid = pid
         if self._is_doomed:
             self.kill()
+
+    def be_lost(self) -> None:
+        """Nobody will say the process id any more, unless the process itself does."""
+        self._is_unborn = not self.pid
 
     def kill(self) -> None:
         self._is_doomed = True
@@ -238,10 +243,13 @@ class WorkerProcess:
 
     def try_reap(self) -> bool:
         """Whether the process has ended and is now off the process table."""
-        if self.pid and not self._is_reaped and os.waitpid(self.pid, os.WNOHANG)[0] != 0:
+        if self._is_reaped:
+            return True
+        is_over = os.waitpid(self.pid, os.WNOHANG)[0] != 0 if self.pid else self._is_unborn
+        if is_over:
             self._is_reaped = True
             self.stderr.close()
-        return self._is_reaped
+        return is_over
 
     def reap(self) -> Ending:
         """How it ended, for one that has closed its channel or was killed, and whose process id is known."""

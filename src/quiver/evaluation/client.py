@@ -21,6 +21,7 @@ from quiver.evaluation.messages import (
     Message,
     as_error,
     encode,
+    max_request_bytes,
     receive,
     send,
 )
@@ -29,6 +30,8 @@ from quiver.negotiation import Format, Kind
 _CHUNK_BYTES: Final = 1 << 16
 # The broker enforces the deadline; only a broker that hangs makes a client wait longer.
 GRACE_S: Final = 10.0
+# What a message may grow by on its way.
+_WRAPPING_BYTES: Final = 10_000
 _GONE: Final = "The query service does not answer."
 
 
@@ -117,9 +120,12 @@ def as_message(request: QueryRequest, timeout_s: float, max_length: int) -> tupl
         search=str(request.search_path) if request.search_path is not None else "",
     )
     try:
-        return ask, encode(ask)
+        header = encode(ask)
     except UnicodeEncodeError as error:
         raise BadRequest("The query holds half of a surrogate pair, which is no character.") from error
+    if len(header) > max_request_bytes(max_length) - _WRAPPING_BYTES:
+        raise BadRequest("The request names too many graphs, or too long ones.", value=len(header))
+    return ask, header
 
 
 def as_answer(request: QueryRequest, message: Message, body: bytes, descriptor: int | None) -> QueryAnswer:

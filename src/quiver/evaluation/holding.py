@@ -35,6 +35,7 @@ BYTES_PER_QUAD: Final = 700
 # Only there can a process adopt the children of another, so that they are the broker's like any other worker.
 CAN_HOLD: Final = sys.platform == "linux"
 _ADOPTION_S: Final = 5.0
+_REAP_S: Final = 0.05
 
 
 def fits(store: str, workers: int, budget_bytes: int) -> bool:
@@ -88,14 +89,26 @@ class Holder:
         """Let go of the memory; workers that share it live on."""
         self.is_ready = False
         self._channel.close()
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        while self._born:
+            self._born.popleft().be_lost()
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+        self._reap()
+
+    def _reap(self) -> None:
+        # The kernel may need a while to give back gigabytes; nobody waits for it here.
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(self._pid, os.WNOHANG)[0] == 0:
+                self._loop.call_later(_REAP_S, self._reap)
 
     def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
         message = decode(header)
         if isinstance(message, Spawned):
-            self._born.popleft().be_born(message.pid)
+            worker = self._born.popleft()
+            if message.pid and not worker.pid:
+                worker.be_born(message.pid)
+            elif not message.pid:
+                worker.be_lost()
         else:
             self.is_ready = True
             self._on_held()

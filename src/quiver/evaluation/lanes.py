@@ -13,7 +13,19 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from quiver.evaluation.channels import Channel
-from quiver.evaluation.messages import Ask, Borrow, Denied, Lent, Lost, Recall, Return, as_error, decode, encode
+from quiver.evaluation.messages import (
+    Abandon,
+    Ask,
+    Borrow,
+    Denied,
+    Lent,
+    Lost,
+    Recall,
+    Return,
+    as_error,
+    decode,
+    encode,
+)
 from quiver.evaluation.scheduling import FairQueue
 
 Taken = tuple[bytes, bytes, int | None]
@@ -140,7 +152,10 @@ class Lanes:
         self._ask_for_one()
         if not self._lanes and not self._is_asking:
             return False
-        return self._waiting.push(query.ask.client, query) is not query
+        refused = self._waiting.push(query.ask.client, query)
+        if refused is not None and refused is not query:
+            self._fall_back(refused, None)
+        return refused is not query
 
     def withdraw(self, query: Query) -> None:
         """Forget *query* where it waits, or hand it over where it runs, so that the broker can stop it."""
@@ -148,6 +163,11 @@ class Lanes:
             query.lane.hand_over_if(query)
         elif query.line is None and self._waiting.contains(query.ask.client, query):
             self._waiting.remove(query.ask.client, query)
+
+    def abandon(self, pid: int) -> None:
+        """Have the broker kill the worker *pid*, which was to be adopted, unless it has been."""
+        if self._channel is not None:
+            self._channel.send(encode(Abandon(pid)))
 
     def close(self) -> None:
         for lane in self._lanes.values():

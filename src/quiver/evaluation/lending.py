@@ -89,6 +89,12 @@ class Lender:
         """The worker *pid*, which is at work, and the broker's again; None where it has died."""
         return self._take_back(pid)
 
+    def abandon(self, pid: int) -> None:
+        """The worker *pid*, if it is still lent, does what nobody wants any more: it is killed."""
+        if (worker := self._take_back(pid)) is not None:
+            self._pool.discard(worker)
+            self._on_change()
+
     def recall_one(self) -> None:
         """Ask for a worker back, unless one is on its way."""
         if self._loans and not any(loan.is_recalled for loan in self._loans.values()):

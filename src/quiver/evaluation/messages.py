@@ -95,7 +95,9 @@ class Failed(msgspec.Struct, tag=True, frozen=True, omit_defaults=True):
 
 
 class Ready(msgspec.Struct, tag=True, frozen=True):
-    """Worker to broker: warm, and waiting for a query."""
+    """Worker to broker, with its process id: warm, and waiting for a query."""
+
+    pid: int = 0
 
 
 class AskStatus(msgspec.Struct, tag=True, frozen=True):
@@ -155,6 +157,12 @@ class Adopt(msgspec.Struct, tag=True, frozen=True):
     ask: Ask
 
 
+class Abandon(msgspec.Struct, tag=True, frozen=True):
+    """Client to broker: what this lent worker does is wanted no more; nobody asks it any longer."""
+
+    worker: int
+
+
 class Lost(msgspec.Struct, tag=True, frozen=True):
     """Broker to client: this lent worker has ended; why, unless it was only worn and a query can be sent again."""
 
@@ -185,6 +193,7 @@ Message = (
     | Recall
     | Return
     | Adopt
+    | Abandon
     | Lost
     | Spawn
     | Spawned
@@ -195,6 +204,11 @@ _DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Mess
 _ERRORS: Final[dict[str, type[QuiverError]]] = {
     one.code: one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, QuiverError)
 }
+
+
+def max_request_bytes(max_length: int) -> int:
+    """The longest message that the broker takes: a query of *max_length* characters in UTF-8, and room for graphs."""
+    return 4 * max_length + 1_000_000
 
 
 def encode(message: Message) -> bytes:

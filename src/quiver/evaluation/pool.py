@@ -124,7 +124,7 @@ class WorkerPool:
             return
         if self._failed_starts:
             # Something makes workers end at their start: no storm of forks.
-            self._loop.call_later(min(0.1 * 2**self._failed_starts, 5.0), self._fork)
+            self._loop.call_later(min(0.1 * 2 ** min(self._failed_starts, 6), 5.0), self._fork)
             return
         for _ in range(missing):
             self._fork()
@@ -143,8 +143,9 @@ class WorkerPool:
 
     def _on_frame(self, channel: Channel, header: bytes, body: bytes, descriptor: int | None) -> None:
         worker = self._workers[channel]
-        if not worker.is_ready and isinstance(decode(header), Ready):
+        if not worker.is_ready and isinstance(ready := decode(header), Ready):
             self._failed_starts = 0
+            worker.be_born(ready.pid)
             worker.is_ready = True
             self._idle.append(worker)
             self._on_ready()

@@ -15,7 +15,7 @@ import msgspec
 from quiver.config import Settings
 from quiver.errors import WorkerLost
 from quiver.evaluation.client import Evaluator
-from quiver.evaluation.messages import BrokerSettings, Limits
+from quiver.evaluation.messages import BrokerSettings, Limits, max_request_bytes
 
 _START_S: Final = 20.0
 _STOP_S: Final = 5.0
@@ -126,8 +126,7 @@ def _broker_settings(settings: Settings, directory: Path, socket_path: Path) -> 
         workers=max(settings.integer("query_workers"), 1),
         queue=settings.integer("query_queue"),
         timeout_s=settings.number("query_timeout_s"),
-        # The longest query in UTF-8, and room for graphs.
-        max_request_bytes=4 * settings.integer("query_max_length") + 1_000_000,
+        max_request_bytes=max_request_bytes(settings.integer("query_max_length")),
         log_level=settings.text("log_level").upper(),
         limits=Limits(
             directory=str(directory),

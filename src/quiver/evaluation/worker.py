@@ -178,7 +178,7 @@ def serve(
         except DamagedRelease as error:
             _LOG.warning("%s", error)
     inbox = Inbox()
-    send(connection, encode(Ready()))
+    send(connection, encode(Ready(os.getpid())))
     while not worker.is_worn:
         try:
             message, _, _ = receive(connection, inbox)

@@ -27,12 +27,13 @@ _COMPRESSED: Final = (
     "image/svg+xml",
 )
 SMALLEST_COMPRESSED: Final = 600
+# Choices are remembered for header fields up to this length.
+LONGEST_REMEMBERED: Final = 1000
 _GZIP_LEVEL: Final = 2
 _GZIP_WINDOW: Final = 31
 _ZSTD_LEVEL: Final = 3
 
 
-@lru_cache(maxsize=256)
 def choose_coding(header: str | None) -> Coding:
     """The coding of ours that an Accept-Encoding field likes best; among equals zstd, which is faster and smaller.
 
@@ -43,6 +44,11 @@ def choose_coding(header: str | None) -> Coding:
     >>> choose_coding("br"), choose_coding(None)
     ('identity', 'identity')
     """
+    return _choose_coding(header) if len(header or "") <= LONGEST_REMEMBERED else _choose_coding.__wrapped__(header)
+
+
+@lru_cache(maxsize=256)
+def _choose_coding(header: str | None) -> Coding:
     qualities: dict[str, float] = {}
     for item in (header or "").lower().split(","):
         coding, _, parameter = item.partition(";")

@@ -22,23 +22,26 @@ from quiver.evaluation.results import INLINE_BYTES
 from quiver.telemetry import logger
 from quiver.web import SERVED, Served
 from quiver.web.answers import FAILED
+from quiver.web.budget import Budget
 from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, compress_pieces, is_compressible
 from quiver.web.forwarding import Arrival, path_below
 from quiver.web.graph import Graph
 from quiver.web.plans import Plan, plan_evaluation
-from quiver.web.protocol import max_body_bytes
+from quiver.web.protocol import PATH, max_body_bytes
 from quiver.web.response_cache import Headers, KeptResponse, ResponseCache, etag_matches
 from quiver.web.responses import OPEN_HEADERS, Tagger, target_of
 from quiver.web.streaming import Pipe
 from quiver.web.watching import Watch
-from quiver.web.wsgi import HttpProtocol, Scope, WsgiAnswer, call, environment
+from quiver.web.wsgi import HttpProtocol, Scope, WsgiAnswer, call, environment, field
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _LOG = logger("quiver.web")
-# Longer bodies are no keys of the cache.
-_KEY_BYTES: Final = 16_384
+# What is asked at greater length is not kept.
+_KEY_BYTES: Final = 8_192
+# The longest body that is read where no query is sent.
+_OTHER_BODY_BYTES: Final = 65_536
 _NOT_KEPT: Final = frozenset(("server-timing", "content-length", "set-cookie"))
 # Paths whose requests may evaluate for seconds; they do not take the threads of the pages.
 _SLOW: Final = ("/queries/",)
@@ -75,6 +78,12 @@ class Front:
         self._pages = ThreadPoolExecutor(max(settings.integer("web_threads"), 1), "pages")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, "slow")
         self._pumps: set[asyncio.Task[None]] = set()
+        self._send_timeout_s = settings.number("send_timeout_s")
+        self._bodies = Budget(settings.integer("body_bytes"), "Too many requests with bodies arrive at once.")
+        self._spooled = Budget(settings.integer("spool_bytes"), "Too many long results are being sent.")
+        # One thread of its own looks for a new release, and all who need to know wait for that one look.
+        self._lookout = ThreadPoolExecutor(1, "lookout")
+        self._look: asyncio.Future[Graph] | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -83,43 +92,41 @@ class Front:
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._evaluator.close()
-        for executor in (self._pages, self._slow):
+        for executor in (self._pages, self._slow, self._lookout):
             executor.shutdown(wait=False, cancel_futures=True)
 
     async def __rsgi__(self, scope: Scope, protocol: HttpProtocol) -> None:
         started = time.perf_counter()
         body, length = b"", None
+        failed: QuiverError | None = None
+        held = 0
         if scope.method not in ("GET", "HEAD"):
             try:
+                held = self._bodies.take(self._longest_body(scope))
                 # Here and not in a thread, of which half a body would take one for as long as it likes.
-                body, length = await asyncio.wait_for(self._read_body(scope, protocol), self._body_timeout_s)
+                body, length = await asyncio.wait_for(self._read_body(scope, protocol, held), self._body_timeout_s)
+            except QuiverError as error:
+                failed = error
             except TimeoutError:
-                environ = environment(scope, b"")
-                environ[FAILED] = BodyTimeout(
-                    f"The body of the request did not arrive within {self._body_timeout_s:g} s.",
-                    value=self._body_timeout_s,
-                )
-                await self._run_flask(scope, protocol, environ, None)
-                return
+                failed = BodyTimeout(f"The body of the request did not arrive within {self._body_timeout_s:g} s.")
             except ConnectionError:
                 return  # The client left, or what it sent is no body.
+            finally:
+                self._bodies.give_back(held)
         try:
-            graph = self._holder.fresh()
-            if graph is None:
-                graph = await self._loop.run_in_executor(self._pages, self._holder.get)
+            graph = self._holder.fresh() or await self._find_release()
         except QuiverError:
             # Flask says so, wherever a release is needed.
             await self._run_flask(scope, protocol, environment(scope, body, length), None)
             return
         came = self._arrival(scope)
         path = path_below(scope.path, came.prefix)
-        key = self._key(scope, came, path, graph, body) if length is None else None
+        key = self._key(scope, came, path, graph, body) if length is None and failed is None else None
         kept = self._cache.get(key) if key is not None else None
         if kept is not None:
             self._send_kept(protocol, scope, kept, started)
             return
-        failed: QuiverError | None = None
-        if scope.method in ("GET", "HEAD", "POST") and length is None:
+        if scope.method in ("GET", "HEAD", "POST") and length is None and failed is None:
             asked = _Asked(graph, came.client, body, key, started)
             try:
                 plan = plan_evaluation(scope, path, body, graph, came.client)
@@ -135,17 +142,28 @@ class Front:
 
     # -- the request
 
-    async def _read_body(self, scope: Scope, protocol: HttpProtocol) -> tuple[bytes, int | None]:
-        """The body, or, where it is too long, the length to report instead."""
+    async def _find_release(self) -> Graph:
+        if self._look is None or self._look.done():
+            self._look = self._loop.run_in_executor(self._lookout, self._holder.get)
+        return await asyncio.shield(self._look)
+
+    def _longest_body(self, scope: Scope) -> int:
+        """The most bytes of a body that are read: only a query may be long."""
+        longest = self._longest if scope.path.endswith(PATH) else _OTHER_BODY_BYTES
         declared = scope.headers.get("content-length") or ""
-        if declared.isdigit() and int(declared) > self._longest:
-            return b"", int(declared)
+        return min(int(declared[:12]), longest) if declared.isdigit() else longest
+
+    async def _read_body(self, scope: Scope, protocol: HttpProtocol, longest: int) -> tuple[bytes, int | None]:
+        """The body, or, where it is longer than *longest*, the length to report instead."""
+        declared = scope.headers.get("content-length") or ""
+        if declared.isdigit() and int(declared[:12]) > longest:
+            return b"", max(int(declared[:12]), self._longest + 1)
         pieces: list[bytes] = []
         size = 0
         async for piece in protocol:
             size += len(piece)
-            if size > self._longest:
-                return b"", size
+            if size > longest:
+                return b"", self._longest + 1
             pieces.append(piece)
         return b"".join(pieces), None
 
@@ -160,17 +178,18 @@ class Front:
         if graph.id != self._cached_release:
             self._cache.clear()
             self._cached_release = graph.id
-        get = scope.headers.get
+        headers = scope.headers
         if scope.method == "GET":
-            asked: object = None
-        elif scope.method == "POST" and len(body) <= _KEY_BYTES:
-            asked = (get("content-type"), body)
+            asked: tuple[str | bytes | None, ...] = (None, None)
+        elif scope.method == "POST":
+            asked = (field(headers, "content-type"), body)
         else:
             return None
-        return (
-            path, scope.query_string, asked, get("accept"), get("accept-encoding"),
+        key = (
+            graph.id, path, scope.query_string, *asked, field(headers, "accept"), field(headers, "accept-encoding"),
             came.scheme, came.host, came.prefix,
         )  # fmt: skip
+        return key if _size_of(key) <= _KEY_BYTES else None
 
     # -- queries
 
@@ -181,9 +200,9 @@ class Front:
             QuiverError: it failed.
         """
         headers = scope.headers
-        coding = choose_coding(headers.get("accept-encoding"))
+        coding = choose_coding(field(headers, "accept-encoding"))
         target = target_of(scope.path, scope.query_string)
-        if scope.method != "POST" and (held := headers.get("if-none-match")):
+        if scope.method != "POST" and (held := field(headers, "if-none-match")):
             # A tag of ours is given only to what is the same each time: no need to evaluate.
             for media_type in {form.media_type for form in plan.request.formats.values()}:
                 for used in {coding, "identity"}:
@@ -199,7 +218,7 @@ class Front:
             return
         fields: Headers = [("content-type", answer.format.content_type), *_COMMON_HEADERS]
         if answer.size > INLINE_BYTES:
-            await self._send_file(scope, protocol, answer, fields, coding)
+            self._send_file(scope, protocol, answer, fields, coding)
         else:
             data = answer.read()
             if coding != "identity" and len(data) >= SMALLEST_COMPRESSED and is_compressible(answer.format.media_type):
@@ -230,7 +249,7 @@ class Front:
         finally:
             pending.end()
 
-    async def _send_file(
+    def _send_file(
         self, scope: Scope, protocol: HttpProtocol, answer: QueryAnswer, fields: Headers, coding: str
     ) -> None:
         chosen = choose_coding(coding) if is_compressible(answer.format.media_type) else "identity"
@@ -242,8 +261,17 @@ class Front:
             answer.close()
             self._send(protocol, scope, 200, fields, b"")
             return
-        pieces = compress_pieces(answer.chunks(), chosen)
-        self._stream(protocol, WsgiAnswer(200, fields, b"", pieces, answer.close))
+        try:
+            held = self._spooled.take(answer.size)
+        except QuiverError:
+            answer.close()
+            raise
+
+        def close() -> None:
+            answer.close()
+            self._spooled.give_back(held)
+
+        self._stream(protocol, WsgiAnswer(200, fields, b"", compress_pieces(answer.chunks(), chosen), close))
 
     # -- what Flask makes
 
@@ -277,10 +305,10 @@ class Front:
     def _keep(self, key: tuple[object, ...], headers: Headers, body: bytes, etag: str, area: str) -> None:
         if not self._cache.takes(len(body)):
             return
-        self._cache.put(key, KeptResponse(headers, body, etag, area))
+        self._cache.put(key, KeptResponse(headers, body, etag, area, _size_of(key)))
 
     def _send_kept(self, protocol: HttpProtocol, scope: Scope, kept: KeptResponse, started: float) -> None:
-        if kept.etag and etag_matches(scope.headers.get("if-none-match"), kept.etag):
+        if kept.etag and etag_matches(field(scope.headers, "if-none-match"), kept.etag):
             protocol.response_empty(304, kept.headers_304())
             status = 304
         else:
@@ -305,7 +333,7 @@ class Front:
 
         async def pump() -> None:
             try:
-                await pipe.pump(pieces, self._pages)
+                await pipe.pump(pieces, self._pages, self._send_timeout_s)
             finally:
                 await self._loop.run_in_executor(self._pages, answer.close)
 
@@ -317,6 +345,10 @@ class Front:
         self._pumps.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a body was not sent to its end", exc_info=error)
+
+
+def _size_of(key: tuple[object, ...]) -> int:
+    return sum(len(part) for part in key if isinstance(part, (str, bytes)))
 
 
 _COMMON_HEADERS: Final[Headers] = [

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from quiver.errors import BadRequest, UnknownFormat, UnsupportedMediaType
 from quiver.evaluation import update_refused
 from quiver.negotiation import GRAPHS, HTML, JSON, JSONLD, RDFXML, SOLUTIONS, XML, Format, Kind, by_name, choose
+from quiver.web.codings import LONGEST_REMEMBERED
 
 FORM: Final = "application/x-www-form-urlencoded"
 DIRECT: Final = "application/sparql-query"
@@ -79,9 +80,15 @@ def read_operation(method: str, query_string: str, content_type: str, body: byte
     )
 
 
-@lru_cache(maxsize=512)
 def acceptable(wanted: Format | None, accept: str | None) -> Mapping[Kind, Format]:
     """For each kind of result the format to answer in, where there is one: *wanted* (by `format=`), else by Accept."""
+    # What is very long is nobody's usual header, and not worth remembering.
+    choose_for = _acceptable if len(accept or "") <= LONGEST_REMEMBERED else _acceptable.__wrapped__
+    return choose_for(wanted, accept)
+
+
+@lru_cache(maxsize=512)
+def _acceptable(wanted: Format | None, accept: str | None) -> Mapping[Kind, Format]:
     found: dict[Kind, Format] = {}
     for kind, offered in OFFERED.items():
         if wanted is None:

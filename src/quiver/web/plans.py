@@ -14,7 +14,7 @@ from quiver.web.graph_store import PATH as GRAPHS_PATH
 from quiver.web.graph_store import GraphName, as_graph_request, graph_format, must_exist, wanted_graph
 from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
 from quiver.web.protocol import PATH, as_request, explain
-from quiver.web.wsgi import Scope
+from quiver.web.wsgi import Scope, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ def plan_evaluation(scope: Scope, path: str, body: bytes, graph: Graph, client: 
     """
     if path != PATH and (scope.method == "POST" or not (path + "/").startswith(f"{GRAPHS_PATH}/")):
         return None
-    accept = scope.headers.get("accept")
+    accept = field(scope.headers, "accept")
     if path == PATH:
-        operation = read_operation(scope.method, scope.query_string, scope.headers.get("content-type") or "", body)
+        operation = read_operation(scope.method, scope.query_string, field(scope.headers, "content-type") or "", body)
         if operation is not None:
             if is_for_a_reader(operation, scope.method, accept):
                 return None

@@ -19,12 +19,17 @@ Headers = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class KeptResponse:
-    """A complete 200; `etag` with its quotes, `area` for the counts of requests."""
+    """A complete 200; `etag` with its quotes, `area` for the counts of requests, `key_size` of what it is under."""
 
     headers: Headers
     body: bytes
     etag: str
     area: str
+    key_size: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + self.key_size
 
     def headers_304(self) -> Headers:
         """The headers of the 304 that says the client has it (RFC 9110, 15.4.5)."""
@@ -54,15 +59,15 @@ class ResponseCache:
 
     def put(self, key: Hashable, kept: KeptResponse) -> None:
         """Keep *kept*, and let go what was asked for longest ago."""
-        if not self.takes(len(kept.body)):
+        if not self.takes(kept.size):
             return
         if (before := self._kept.pop(key, None)) is not None:
-            self.bytes -= len(before.body) + _OVERHEAD_BYTES
+            self.bytes -= before.size + _OVERHEAD_BYTES
         self._kept[key] = kept
-        self.bytes += len(kept.body) + _OVERHEAD_BYTES
+        self.bytes += kept.size + _OVERHEAD_BYTES
         while self.bytes > self._max_bytes:
             _, oldest = self._kept.popitem(last=False)
-            self.bytes -= len(oldest.body) + _OVERHEAD_BYTES
+            self.bytes -= oldest.size + _OVERHEAD_BYTES
 
     def clear(self) -> None:
         self._kept.clear()

@@ -15,7 +15,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 
 from quiver.config import SETTINGS, Settings, load_settings
-from quiver.errors import InvalidSetting
+from quiver.errors import InvalidSetting, QuiverError
 from quiver.evaluation import BrokerHandle, connect, start_broker
 from quiver.processes import die_with_parent
 from quiver.telemetry import logger, start_logging
@@ -107,5 +107,8 @@ def _check_address(host: str, port: int) -> None:
 def _watch(broker: BrokerHandle, ended: threading.Event) -> None:
     """Start the broker again where it was lost (killed for memory, say)."""
     while not ended.wait(_BROKER_CHECK_S):
-        if broker.restart_if_lost():
-            _LOG.error("the query service was lost and has been started again")
+        try:
+            if broker.restart_if_lost():
+                _LOG.error("the query service was lost and has been started again")
+        except (QuiverError, OSError) as error:
+            _LOG.error("the query service was lost and does not start, which is tried again: %s", error)

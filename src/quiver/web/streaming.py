@@ -34,13 +34,16 @@ class Pipe:
             # Where the user's share of pipe memory is used up, a smaller one serves as well.
             with contextlib.suppress(OSError):
                 fcntl.fcntl(self._writing, _F_SETPIPE_SZ, _PIPE_BYTES)
+        self._written = 0
         self.path = f"/dev/fd/{self._reading}"
 
-    async def pump(self, pieces: Iterator[bytes], executor: Executor) -> bool:
+    async def pump(self, pieces: Iterator[bytes], executor: Executor, patience_s: float) -> bool:
         """Write all *pieces*, which *executor* makes; whether the client took them to the end.
 
-        Nothing is left open when this returns.
+        One that takes nothing for *patience_s* is given up: it finds less than Content-Length says, or a compressed
+        body without its end. Nothing is left open when this returns.
         """
+        self._patience_s = patience_s
         loop = asyncio.get_running_loop()
         try:
             while (piece := await loop.run_in_executor(executor, next, pieces, None)) is not None:
@@ -50,13 +53,17 @@ class Pipe:
             return False
         finally:
             os.close(self._writing)
-            self._let_go()
+            if self._reading >= 0:
+                # The server may still be about to open it; by then the number must not be another body's.
+                loop.call_later(_OPENING_S, self._let_go)
 
     async def _write(self, piece: bytes) -> None:
         view = memoryview(piece)
         while view:
             try:
-                view = view[os.write(self._writing, view) :]
+                taken = os.write(self._writing, view)
+                self._written += taken
+                view = view[taken:]
             except BlockingIOError:
                 await self._wait()
 
@@ -64,7 +71,7 @@ class Pipe:
         """Until there is room in the pipe.
 
         Raises:
-            TimeoutError: the server never began to read.
+            TimeoutError: the server never began to read, or the client takes nothing.
         """
         loop = asyncio.get_running_loop()
         if self._reading >= 0:
@@ -75,17 +82,16 @@ class Pipe:
         ready = asyncio.Event()
         loop.add_writer(self._writing, ready.set)
         try:
-            await ready.wait()
+            await asyncio.wait_for(ready.wait(), self._patience_s)
         finally:
             loop.remove_writer(self._writing)
 
     async def _is_opened(self, until: float) -> bool:
-        """Whether the server has opened its end: something of what was written has gone. Then ours is closed."""
+        """Whether the server has opened its end: some of what was written has gone. Then ours is closed."""
         if self._reading < 0:
             return True
         loop = asyncio.get_running_loop()
-        written = self._unread()
-        while written and self._unread() == written:
+        while self._unread() >= self._written:
             if loop.time() > until:
                 return False
             await asyncio.sleep(_LOOK_S)

@@ -68,6 +68,12 @@ class WsgiAnswer:
         return next((value for key, value in self.headers if key == name), "")
 
 
+def field(headers: Headers, name: str) -> str | None:
+    """The value of a header field as WSGI has it: the lines of a repeated one joined (RFC 9110, 5.3); None for none."""
+    values = headers.get_all(name)
+    return ", ".join(values) if values else None
+
+
 def split_address(address: str) -> tuple[str, str]:
     """Host and port of what RSGI calls a client or server.
 
