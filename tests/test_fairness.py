@@ -68,8 +68,10 @@ def test_a_client_without_a_running_query_gets_in_at_once(ask: Asking, evaluator
 
 
 def test_the_extra_place_changes_hands(ask: Asking, evaluator: Evaluator) -> None:
-    for client in ("one", "one", "two"):
+    for client in ("one", "one"):
         ask.endless(client)
+    wait_until(lambda: evaluator.status().running == 2)
+    ask.endless("two")
     wait_until(lambda: evaluator.status().running == 3)
     # After its second the third gives the place to whoever comes next, waits, and is not lost.
     assert ask.rows("reader") == PROPERTIES
@@ -81,7 +83,7 @@ def test_the_extra_place_changes_hands(ask: Asking, evaluator: Evaluator) -> Non
 
 def test_a_full_queue_refuses_whoever_has_most(ask: Asking, evaluator: Evaluator) -> None:
     hog = [ask.endless("hog") for _ in range(5)]
-    wait_until(lambda: evaluator.status().waiting == 3)
+    wait_until(lambda: (evaluator.status().running, evaluator.status().waiting) == (2, 3))
     other = [ask.endless("other") for _ in range(2)]  # the first runs at once, the second waits
     with pytest.raises(Overloaded):
         hog[-1].result()
