@@ -109,7 +109,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("query_workers", 2, "processes", "Processes that evaluate SPARQL queries of users."),
     Setting("query_timeout_s", 30.0, "seconds", "Deadline of a query, from its arrival, queue included."),
-    Setting("query_memory_bytes", 400_000_000, "bytes", "Memory that a query worker may add to its size at start."),
+    Setting("query_memory_bytes", 250_000_000, "bytes", "Memory that a query worker may add to its size at start."),
     Setting(
         "query_shared_bytes",
         0,

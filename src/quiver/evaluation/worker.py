@@ -35,7 +35,7 @@ from quiver.evaluation.results import (
 )
 from quiver.evaluation.sandbox import give_up_network
 from quiver.evaluation.text_search import SearchBlock, answer_search_block
-from quiver.processes import die_with_parent
+from quiver.processes import die_with_parent, give_back_memory
 from quiver.search import SearchIndex
 
 _LOG = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Worker:
         # What the open store and index take; the memory of queries is counted from there.
         self._floor = 0
         self._worn_at = sys.maxsize
+        self._trimmed_at = sys.maxsize
 
     def hold(self, path: str, store: pyoxigraph.Store) -> None:
         """Answer what is asked of the store at *path* from *store*, which is in memory already."""
@@ -104,11 +105,17 @@ class Worker:
         if size:
             _cap_memory(size + self._limits.memory_bytes)
             self._worn_at = size + self._limits.memory_bytes // 2
+            self._trimmed_at = size + self._limits.memory_bytes // 8
 
     @property
     def is_worn(self) -> bool:
         """Whether past queries have left it so large that the next would not get its share."""
-        return _address_space() > self._worn_at
+        size = _address_space()
+        if size > self._trimmed_at:
+            # Idle workers are to be small: there are more of them than run at once.
+            give_back_memory()
+            size = _address_space()
+        return size > self._worn_at
 
     def answer(self, ask: Ask) -> tuple[Answered, bytes, BinaryIO | None]:
         """The whole result, as bytes or as a file.

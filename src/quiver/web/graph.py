@@ -216,6 +216,8 @@ class CurrentGraph:
         if self._graph is None or self.library.current_id() not in (None, self._graph.id):
             try:
                 self._graph = Graph(self.library.current())
+                # Those before it are other ones now, and their files are to be let go.
+                self._opened = {}
             except QuiverError as error:
                 if self._graph is None:
                     raise

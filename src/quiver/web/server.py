@@ -60,6 +60,8 @@ def run_server(library: Path, settings: Settings) -> None:
         os.environ[setting.variable] = str(settings[setting.name])
     os.environ[_LIBRARY] = str(library.resolve())
     os.environ[_SERVER] = str(os.getpid())
+    # Each thread's own heap keeps what it once needed: a few shared ones are enough (glibc; read at their start).
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # A forked process would inherit the engine without the threads that it needs.
     multiprocessing.set_start_method("spawn", force=True)
     with start_broker(settings) as broker:
