@@ -32,7 +32,13 @@ HEADS = ("content-type", "content-length", "etag", "vary", "cache-control", "acc
 def server(web_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("front")
     with serving(
-        web_library, folder, query_timeout_s=20, query_max_length=20_000, query_max_bytes=LONG_CAP * 10
+        web_library,
+        folder,
+        query_timeout_s=20,
+        query_max_length=20_000,
+        query_max_bytes=LONG_CAP * 10,
+        # So that endless queries end by the clock.
+        query_memory_bytes=4_000_000_000,
     ) as running:
         yield running
 

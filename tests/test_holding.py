@@ -80,8 +80,9 @@ def test_workers_share_the_release_and_give_the_same_answers(evaluator: Evaluato
 def test_limits_hold_for_them_too(evaluator: Evaluator, store: Path) -> None:
     quads = share(evaluator, store)
     before = evaluator.status().workers
-    with pytest.raises(QueryTimeout):
-        evaluator.evaluate(QueryRequest(ENDLESS, store, FORMATS, timeout_s=0.5))
+    # On a fast machine this one needs more memory than it may before its time is over.
+    with pytest.raises((QueryTimeout, MemoryLimit)):
+        evaluator.evaluate(QueryRequest(ENDLESS, store, FORMATS, timeout_s=0.1))
     with pytest.raises(MemoryLimit):
         evaluator.evaluate(QueryRequest(SORT, store, FORMATS))
     assert count(evaluator, store) == quads

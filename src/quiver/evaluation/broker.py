@@ -126,7 +126,7 @@ class Broker:
         elif isinstance(message, Borrow):
             self._lender.borrow(client)
         elif isinstance(message, Return):
-            self._lender.give_back(message.worker)
+            self._lender.give_back(message.worker, message.store)
         elif isinstance(message, Abandon):
             self._lender.abandon(message.worker)
         elif isinstance(message, Adopt) and client not in self._jobs:

@@ -79,11 +79,13 @@ class Lane:
         self.query: Query | None = None
         self.since = loop.time()
         self.is_recalled = False
+        self.store = ""
         self._channel.start(self._on_frame, self._on_gone)
 
     def run(self, query: Query) -> None:
         """Have *query* evaluated here."""
         self.query, query.lane = query, self
+        self.store = query.ask.store
         self.since = self._loop.time()
         left_s = query.ask.timeout_s - (self.since - query.started)
         if left_s < _SLOW_S:
@@ -293,7 +295,7 @@ class Lanes:
     def _give_back(self, lane: Lane) -> None:
         lane.close()
         if self._channel is not None:
-            self._channel.send(encode(Return(lane.pid)))
+            self._channel.send(encode(Return(lane.pid, lane.store)))
         self._forget(lane)
 
     def _forget(self, lane: Lane) -> None:

@@ -79,9 +79,11 @@ class Lender:
         self._loop.add_reader(process, self._on_death, worker.pid)
         borrower.send(encode(Lent(worker.pid)), b"", os.dup(worker.channel.fileno()))
 
-    def give_back(self, pid: int) -> None:
-        """The worker *pid* is idle, and the broker's again."""
+    def give_back(self, pid: int, store: str) -> None:
+        """The worker *pid* is idle, and the broker's again; *store* is what it has open now, if anything."""
         if (worker := self._take_back(pid)) is not None:
+            if store:
+                self._pool.mark(worker, store)
             self._pool.give_back(worker)
             self._on_change()
 

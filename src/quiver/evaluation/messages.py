@@ -145,9 +145,10 @@ class Recall(msgspec.Struct, tag=True, frozen=True):
 
 
 class Return(msgspec.Struct, tag=True, frozen=True):
-    """Client to broker: this worker is idle, and is asked nothing more."""
+    """Client to broker: this worker is idle, and is asked nothing more; the store that it was asked last ("": none)."""
 
     worker: int
+    store: str = ""
 
 
 class Adopt(msgspec.Struct, tag=True, frozen=True):
