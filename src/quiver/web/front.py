@@ -24,7 +24,7 @@ from quiver.telemetry import logger
 from quiver.web import SERVED, Served
 from quiver.web.answers import FAILED
 from quiver.web.budget import Budget
-from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, compress_pieces, is_compressible
+from quiver.web.codings import SMALLEST_COMPRESSED, Coding, choose_coding, compress, compress_pieces, is_compressible
 from quiver.web.forwarding import Arrival, path_below
 from quiver.web.graph import Graph
 from quiver.web.plans import Plan, plan_evaluation
@@ -259,9 +259,9 @@ class Front:
             pending.end()
 
     def _send_file(
-        self, scope: Scope, protocol: HttpProtocol, answer: QueryAnswer, fields: Headers, coding: str
+        self, scope: Scope, protocol: HttpProtocol, answer: QueryAnswer, fields: Headers, coding: Coding
     ) -> None:
-        chosen = choose_coding(coding) if is_compressible(answer.format.media_type) else "identity"
+        chosen: Coding = coding if is_compressible(answer.format.media_type) else "identity"
         if chosen == "identity":
             fields.append(("content-length", str(answer.size)))
         else:

@@ -44,7 +44,7 @@ _NOT_IN_PATH: Final = re.compile(r'[\x00-\x20\x7f<>"{}|^`\\%]')
 
 
 class ServedRelease(Protocol):
-    """What a graph store needs of a release."""
+    """What the SPARQL protocols need of a release."""
 
     @property
     def base(self) -> str: ...

@@ -9,38 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from flask import Blueprint, Response, current_app, g, request
 
 from quiver.config import Settings
 from quiver.errors import MalformedQuery, NotAcceptable, QuiverError
 from quiver.evaluation import Evaluator, QueryRequest
-from quiver.manifest import Manifest
 from quiver.negotiation import GRAPHS, HTML, SOLUTIONS, Format, Kind, choose
 from quiver.web.answers import evaluate_for_client, open_to_scripts, send_answer
 from quiver.web.editor import EXAMPLE, editor_page
 from quiver.web.forwarding import client_key
-from quiver.web.graph_store import answer_graph, read_graph_name
+from quiver.web.graph_store import ServedRelease, answer_graph, read_graph_name
 from quiver.web.operation import Operation, acceptable, is_for_a_reader, read_operation
 from quiver.web.service import describe_service, write_triples
 
 METHODS: Final = "GET, HEAD, POST, OPTIONS"
 PATH: Final = "/sparql"
 _DESCRIPTIONS: Final = (*GRAPHS, HTML)
-
-
-class ServedRelease(Protocol):
-    """What the protocol needs of a release."""
-
-    @property
-    def base(self) -> str: ...
-
-    @property
-    def store_path(self) -> Path: ...
-
-    @property
-    def manifest(self) -> Manifest: ...
 
 
 def max_body_bytes(settings: Settings) -> int:

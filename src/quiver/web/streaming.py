@@ -41,7 +41,7 @@ class Pipe:
         """Write all *pieces*, which *executor* makes; whether the client took them to the end.
 
         One that takes nothing for *patience_s* is given up: it finds less than Content-Length says, or a compressed
-        body without its end. Nothing is left open when this returns.
+        body without its end. Nothing is left open, but for a while the end that the server has not opened yet.
         """
         self._patience_s = patience_s
         loop = asyncio.get_running_loop()
