@@ -29,6 +29,7 @@ from quiver.web.problems import register_problems
 from quiver.web.protocol import create_protocol
 from quiver.web.proxied import Proxied
 from quiver.web.resources import create_resources
+from quiver.web.search_page import create_search
 from quiver.web.service import Metrics, create_service
 from quiver.web.vocabulary import create_vocabulary
 
@@ -63,7 +64,9 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     catalogue = load_catalogue()
     panels = Panels(catalogue, settings)
     metrics = Metrics()
-    style = hashlib.sha256(Path(app.static_folder or "", "quiver.css").read_bytes()).hexdigest()[:12]
+    static = Path(app.static_folder or "")
+    style = _version(static / "quiver.css")
+    scripts = {f"static/pages/{path.name}": _version(path) for path in sorted((static / "pages").glob("*.js"))}
 
     def begin() -> None:
         if request.endpoint not in _WITHOUT_RELEASE:
@@ -81,7 +84,8 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         app.register_blueprint(create_editor(catalogue))
         app.register_blueprint(create_graph_store(current_graph, evaluator, settings))
     app.register_blueprint(create_api(current_graph, catalogue, settings))
-    app.register_blueprint(create_pages(panels, settings))
+    app.register_blueprint(create_pages(panels))
+    app.register_blueprint(create_search(settings))
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))
@@ -96,6 +100,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
             "licence": settings.text("licence"),
             "software": __version__,
             "style": style,
+            "scripts": scripts,
             "release_id": graph.id if graph is not None else "",
         }
 
@@ -105,6 +110,11 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.wsgi_app = Proxied(app.wsgi_app, forwarding)  # type: ignore[method-assign]
     app.extensions[SERVED] = Served(holder, metrics, forwarding)
     return app
+
+
+def _version(path: Path) -> str:
+    """What an address of the file at *path* carries, so that it may be kept for good."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _check_prefix(app: Flask, prefix: str) -> None:

@@ -176,7 +176,7 @@ def _panel(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str,
         limit=limit,
         paged=query.paging,
     )
-    return panels.open(graph, spec, "", wanted_page(), **values)
+    return panels.open(graph, spec, "", wanted_page(), values)
 
 
 def _index_page(catalogue: Catalogue) -> Response:

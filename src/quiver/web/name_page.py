@@ -8,7 +8,7 @@ from typing import Final
 
 from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
-from quiver.web.panels import Panels, PanelSpec, Row, number_of, text_of
+from quiver.web.panels import Panels, PanelSpec, Row, denominator, number_of, text_of
 
 NO_PROFILE: Final = (
     "All papers whose byline holds exactly this name, without regard to letter case. Several people may share the "
@@ -16,12 +16,14 @@ NO_PROFILE: Final = (
 )
 
 _PANELS: Final = (
-    PanelSpec("name/papers-by-year", "Papers by year", "chart", "None of these papers states a year."),
+    PanelSpec("name/papers-by-year", "Papers by year", "chart", "None of these papers states a year.", of="papers"),
     PanelSpec("name/papers", "Possible papers", "years", "No paper of this release bears the name.", paged=True),
-    PanelSpec("name/coauthors", "Co-authors", "tally", "No byline shows another name.", limit=30),
-    PanelSpec("name/venues", "Venues", "tally", "No paper states a venue.", limit=30),
+    PanelSpec("name/coauthors", "Co-authors", "tally", "No byline shows another name.", limit=30, of="papers"),
+    PanelSpec("name/venues", "Venues", "tally", "No paper states a venue.", limit=30, of="papers"),
     PanelSpec("name/homonyms", "Names that differ by a number only", "tally", limit=50),
-    PanelSpec("name/author-rows", "Author rows", "table", "No source lists an author under this name.", limit=50),
+    PanelSpec(
+        "name/author-rows", "Author rows", "table", "No source lists an author under this name.", limit=50, of="papers"
+    ),
 )
 _STATEMENTS: Final = PanelSpec("name/page-statements", "Stated and found", "none")
 _SPELLINGS: Final = PanelSpec("name/spellings", "Spellings", "none")
@@ -72,7 +74,9 @@ def name_context(
     graph: Graph, panels: Panels, settings: Settings, iri: str, facts: Facts, page: int
 ) -> Mapping[str, object]:
     """What `name.html` needs besides what every record has."""
-    shown = [panels.open(graph, spec, iri, page if spec.paged else 1) for spec in _PANELS]
+    count = facts.number("q:paperCount") or 0
+    totals = {"papers": count}
+    shown = [panels.open(graph, spec, iri, page if spec.paged else 1, totals=totals) for spec in _PANELS]
     listing = next(panel for panel in shown if panel.view == "years")
     statements = panels.open(graph, _STATEMENTS, iri)
     spellings = panels.open(graph, _SPELLINGS, iri)
@@ -86,6 +90,7 @@ def name_context(
     for panel in shown:
         if cut and panel.query in _BOUNDED:
             panel.note = f"{panel.note} {_AT_LEAST}".strip()
+            panel.denominator = denominator("papers", totals, at_least=True)
     number = facts.one("q:homonymNumber")
     preferred = facts.one("skos:prefLabel") or facts.one("rdfs:label")
     return {
@@ -94,7 +99,7 @@ def name_context(
         "note": next((account.note for account in accounts if account.note), ""),
         "no_profile": NO_PROFILE,
         "spellings": [text for row in spellings.rows if (text := text_of(row, "spelling")) != preferred],
-        "paper_count": facts.number("q:paperCount") or 0,
+        "paper_count": count,
         "row_count": facts.number("q:authorRowCount") or 0,
         "accounts": accounts,
         "statements": statements,

@@ -29,13 +29,25 @@ _HEADINGS: Final = {"cluster": "name", "row": "author row", "bare": "without the
 _UNGROUPED: Final = ("year", "ordinal")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")
+# What figures can be shares of: a count of the release or of the page's thing -> the words for one and for several.
+DENOMINATORS: Final[dict[str, tuple[str, str]]] = {
+    "papers": ("paper", "papers"),
+    "signatures": ("byline entry", "byline entries"),
+    "name_clusters": ("name", "names"),
+    "author_rows": ("author row", "author rows"),
+    "venue_series": ("venue", "venues"),
+    "venue_editions": ("venue edition", "venue editions"),
+    "sources": ("source", "sources"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PanelSpec:
     """One row of a page's table of panels: the query, how its answer is set, and what is said where there is none.
 
-    A panel with `on_demand_above` is opened by a link alone where the thing has more papers than that.
+    `of` says what its figures are shares of: a key of `DENOMINATORS`; empty where they are themselves the whole, or
+    where nothing is counted. A panel with `on_demand_above` is opened by a link alone where the thing has more papers
+    than that.
     """
 
     query: str
@@ -46,6 +58,7 @@ class PanelSpec:
     limit: int = 0
     paged: bool = False
     on_demand_above: int = 0
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,7 @@ class Panel:
     rows: Sequence[Row]
     note: str = ""
     empty: str = ""
+    denominator: str = ""
     columns: list[ColumnHead] = field(default_factory=list)
     cells: list[list[LinkedText | None]] = field(default_factory=list)
     tally: list[TallyItem] = field(default_factory=list)
@@ -129,6 +143,18 @@ def number_of(row: Row, name: str) -> int | None:
     return int(text) if text.lstrip("-").isdigit() else None
 
 
+def denominator(of: str, totals: Mapping[str, int], *, at_least: bool = False) -> str:
+    """What the figures of a panel are shares of, in words; empty where *of* is.
+
+    >>> denominator("papers", {"papers": 1200}), denominator("papers", {"papers": 1}, at_least=True)
+    ('Of 1,200 papers.', 'Of at least 1 paper.')
+    """
+    if not of:
+        return ""
+    one, several = DENOMINATORS[of]
+    return f"Of {'at least ' if at_least else ''}{totals[of]:,} {one if totals[of] == 1 else several}."
+
+
 class Panels:
     """Opens panels: runs their queries on a release and makes the answers ready to be set."""
 
@@ -137,10 +163,22 @@ class Panels:
         self._page_size = settings.integer("page_size")
         self._materialised: dict[tuple[str, str], Answer] = {}
 
-    def open(self, graph: Graph, spec: PanelSpec, subject: str = "", page: int = 1, **values: str) -> Panel:
-        """The panel of *spec* about *subject* (an IRI or a path), at *page* where the panel is paged."""
+    def open(
+        self,
+        graph: Graph,
+        spec: PanelSpec,
+        subject: str = "",
+        page: int = 1,
+        values: Mapping[str, str] | None = None,
+        totals: Mapping[str, int] | None = None,
+    ) -> Panel:
+        """The panel of *spec* about *subject* (an IRI or a path), at *page* where the panel is paged.
+
+        *values* are those of the query's other parameters. *totals* are the wholes that figures are shares of, by
+        keys of `DENOMINATORS`; those of the release if not given.
+        """
         query = self.catalogue.get(spec.query)
-        parameters = _parameters(graph, query, subject, values)
+        parameters = _parameters(graph, query, subject, values or {})
         limit = spec.limit or self._page_size
         offset = (page - 1) * limit if spec.paged else 0
         found = self._answer(graph, query, parameters, limit + 1, offset).dicts()
@@ -153,6 +191,7 @@ class Panels:
             parameters=parameters,
             rows=rows,
             note=spec.note,
+            denominator=denominator(spec.of, graph.manifest.counts if totals is None else totals),
         )
         if not rows:
             panel.empty = "There are no more." if page > 1 else spec.empty or "Nothing is stated."

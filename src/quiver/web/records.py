@@ -49,7 +49,9 @@ PAGES: Final[dict[str, PageSpec]] = {
         "Venue",
         lede="Papers whose source states this venue, grouped by the venue's exact name without regard to letter case.",
         panels=(
-            PanelSpec("venue/editions", "Editions", "bars", "No paper of this venue states a year.", limit=200),
+            PanelSpec(
+                "venue/editions", "Editions", "bars", "No paper of this venue states a year.", limit=200, of="papers"
+            ),
             PanelSpec(
                 "venue/top-names",
                 "Most frequent names",
@@ -57,6 +59,7 @@ PAGES: Final[dict[str, PageSpec]] = {
                 "No name stands on more than one paper.",
                 limit=30,
                 on_demand_above=3000,
+                of="papers",
             ),
             # Past some thousand papers the editions are the way to them, and sorting all of them takes its time.
             PanelSpec("venue/papers", "Papers", "years", _PAPERS_EMPTY, paged=True, on_demand_above=3000),
@@ -150,7 +153,7 @@ def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts,
     asked_for = request.args.get("open") == spec.query.replace("/", "-") or (spec.paged and page > 1)
     if 0 < spec.on_demand_above < papers and not asked_for:
         return panels.closed(graph, spec, iri)
-    return panels.open(graph, spec, iri, page if spec.paged else 1)
+    return panels.open(graph, spec, iri, page if spec.paged else 1, totals={"papers": papers})
 
 
 def _facts(graph: Graph, facts: Facts, rows: Sequence[tuple[str, str]]) -> list[Fact]:
