@@ -13,6 +13,7 @@ from quiver.config import Settings
 from quiver.errors import InvalidParameter
 from quiver.identifiers import Minter
 from quiver.names import name_key
+from quiver.negotiation import JSON
 from quiver.search import KINDS, SearchAnswer, SearchHit, Snippet
 from quiver.web.bylines import Byline, read_bylines
 from quiver.web.graph import Graph, current_graph
@@ -149,7 +150,13 @@ def _search_page(settings: Settings) -> str:
         venues=_facet(answer.facets.venues, "venue", asked["venue"]),
         sorts=[(name, words, (asked["sort"] or "relevance") == name) for name, words in _SORT_WORDS.items()],
         paging=paging,
-        data=href("search.json", **{name: value for name, value in asked.items() if value}),
+        formats=[
+            {
+                "href": href("search.json", **{name: value for name, value in asked.items() if value}),
+                "label": JSON.label,
+                "media_type": "application/json",
+            }
+        ],
     )
 
 
