@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -16,10 +18,13 @@ from flask.testing import FlaskClient
 from protego import Protego
 from werkzeug.test import TestResponse
 
+import quiver.web
 from quiver.namespaces import term
 from quiver.releases import Library
 from quiver.web import service
 from quiver.web.heads import DESCRIPTION_LENGTH
+from quiver.web.panels import PanelSpec
+from quiver.web.records import PageSpec
 from tests.browsing import BASE, Page, make_app
 from tests.npm_packages import node, node_modules
 from tests.page_types import BROWSER, PAGE_TYPES, fetch_all
@@ -264,6 +269,53 @@ def test_the_sitemap_has_every_thing_once(
 
 def _locations(text: str) -> list[str]:
     return re.findall(r"<loc>([^<]*)</loc>", text)
+
+
+# -- panels
+
+# Panels without words of their own for an empty answer -> why they need none.
+_COUNTS_SAY: Final = "whatever holds a paper has some; a release without any says so in its counts"
+NEVER_EMPTY: Final = {
+    "release/counts": "there are counts of nothing, too",
+    "release/latest-papers": _COUNTS_SAY,
+    "release/biggest-venues": _COUNTS_SAY,
+    "release/papers-by-year": _COUNTS_SAY,
+    "release/byline-lengths": _COUNTS_SAY,
+    "release/most-frequent-names": _COUNTS_SAY,
+    "source/counts": "there are counts of nothing, too",
+    "source/files": "a source is known by its files",
+    "author/names": "a row is known by the names under it",
+    "name/spellings": "a cluster is known by its spellings",
+    "paper/sources": "a paper is known by the record that it comes from",
+    "paper/byline": "the page says that no author is stated",
+    "paper/listed-by": "shown only where a page lists the paper",
+    "name/homonyms": "shown only where there are any",
+    "name/page-statements": "shown only where a page of a source is about the name",
+}
+
+
+def specs() -> Iterator[PanelSpec]:
+    """Every panel that a module of the web declares."""
+    for found in pkgutil.iter_modules(quiver.web.__path__):
+        module = importlib.import_module(f"quiver.web.{found.name}")
+        yield from _specs_in(list(vars(module).values()))
+
+
+def _specs_in(value: object) -> Iterator[PanelSpec]:
+    if isinstance(value, PanelSpec):
+        yield value
+    elif isinstance(value, PageSpec):
+        yield from value.panels
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _specs_in(one)
+    elif isinstance(value, dict):
+        yield from _specs_in(list(value.values()))
+
+
+def test_an_empty_panel_says_why() -> None:
+    silent = {spec.query for spec in specs() if not spec.empty and spec.query not in NEVER_EMPTY}
+    assert silent == set()
 
 
 # -- HTML
