@@ -114,13 +114,14 @@ def _prepare_static(response: Response) -> None:
 
 def _compress(response: Response) -> str:
     """The coding in which *response* now is."""
+    if (made := response.headers.get("Content-Encoding")) is not None:
+        return made
     coding = choose_coding(request.headers.get("Accept-Encoding"))
     if (
         coding == "identity"
         or response.status_code in (204, 304)
         or response.is_streamed
         or response.direct_passthrough
-        or "Content-Encoding" in response.headers
         or not is_compressible(response.mimetype)
     ):
         return "identity"
