@@ -273,6 +273,49 @@ def test_completions_are_few_and_only_of_labels(index: SearchIndex) -> None:
     assert index.suggest("  ") == index.suggest("?") == index.suggest("haip", limit=0) == ()
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("recurent", "recurrent"),
+        ("nueral attention", None),
+        ("Vaswni Atention", "Vaswani Attention"),
+        ("author:vaswni attention", "author:vaswani attention"),
+        ("venue:neurip", "venue:neurips"),
+        ("venue:neurlps attention", "venue:neurips attention"),
+        ('"lage langauge models"', '"large language models"'),
+        ("languagemodels", '"language models"'),
+        ("pre-trainig", "pre-training"),
+        ("haipeng zhan", "haipeng zhang"),
+        ("zebra -crossing attention", None),
+        ("attentn*", None),
+        ("year:2017 atention", "year:2017 attention"),
+        ("a7tention", None),
+        ("attention", None),
+        ("李韦", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_text_that_finds_something(index: SearchIndex, typed: str, meant: str | None) -> None:
+    assert index.nearest(typed) == meant
+
+
+def test_the_nearest_text_finds_something_within_the_filters(index: SearchIndex) -> None:
+    assert index.nearest("atention", year_from=2017, year_to=2017) == "attention"
+    assert index.nearest("atention", kind="venue") is None
+    assert index.nearest("attention", year_from=2020) is None, "it finds something, though not there"
+
+
+def test_many_wrong_words_take_no_longer_than_a_few(index: SearchIndex) -> None:
+    assert index.nearest(" ".join(["atention"] * 50 + [f"atentio{letter}" for letter in "abcdefghijklmn"])) is None
+
+
+@pytest.mark.parametrize("key", ["10.1000/ATTN", "https://doi.org/10.1000/attn", "doi:10.1000/attn"])
+def test_an_identifier_is_looked_up_whole(index: SearchIndex, key: str) -> None:
+    assert index.identified([key]) == ("paper/x/attention",)
+    assert index.identified(["10.1000", "attention", ""]) == ()
+    assert index.identified([]) == ()
+
+
 def test_wrong_options_are_refused(index: SearchIndex) -> None:
     for options in ({"kind": "person"}, {"sort": "best"}):
         with pytest.raises(InvalidParameter, match="no "):

@@ -38,7 +38,7 @@ _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _WORD: Final = re.compile(r"[^\W_]+")
 
 _PLACES: Final[dict[str | None, tuple[str, ...]]] = {
-    None: (fields.LABEL, fields.TEXT),
+    None: (fields.LABEL, fields.TEXT, fields.NAMES, fields.VENUES),
     "author": (fields.NAMES, fields.LABEL),
     "title": (fields.LABEL,),
     "venue": (fields.VENUES, fields.LABEL),

@@ -97,8 +97,9 @@ def _write(clause: Clause) -> str:
     if isinstance(clause, Years):
         first, last = (str(year).zfill(4) if year is not None else "" for year in (clause.first, clause.last))
         return f"{minus}year:{first if first == last else f'{first}-{last}'}"
-    field = f"{clause.field}:" if clause.field else ""
     text = f'"{clause.text}"' if clause.phrase else clause.text
+    # A colon more would make the name of the field a word.
+    field = f"{clause.field}:{' ' if text.startswith(':') else ''}" if clause.field else ""
     return f"{minus}{field}{text}{'*' if clause.prefix else ''}"
 
 

@@ -13,17 +13,17 @@ from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, is_
 from quiver.web.graph import Graph
 
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
 OPEN_HEADERS: Final = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"),
+    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing, X-Total-Count"),
     ("X-Content-Type-Options", "nosniff"),
 )
 # Settings that change what a representation holds, and so its entity tag.
-_SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "licence")
+_SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "search_limit_max", "licence")
 
 
 class Tagger:
