@@ -167,8 +167,9 @@ def test_every_filter_can_be_taken_away(client: FlaskClient) -> None:
 def test_filters_that_leave_nothing_are_still_there_to_be_taken_away(client: FlaskClient) -> None:
     page = read(client.get("/search?q=kernels&year=1999&venue=Nowhere"))
     assert "Narrowed to Venue Nowhere" in page.words
-    assert "Nothing matches “kernels” with these filters; search without them" in page.words
-    assert search(client, "q=kernels")
+    assert "Nothing matches “kernels” with these filters; without them there is 1 result." in page.words
+    page = read(client.get("/search?q=zzzzzzzz&kind=paper"))
+    assert "Nothing matches “zzzzzzzz”, with these filters or without." in page.words
 
 
 def test_nothing_says_why_and_what_to_do(client: FlaskClient) -> None:
@@ -206,6 +207,17 @@ def test_what_does_not_read_is_said_on_the_page(client: FlaskClient, query: str,
 def test_pages_of_results_are_not_for_crawlers(client: FlaskClient) -> None:
     page = read(client.get("/search?q=report"))
     assert any(a.get("name") == "robots" and "noindex" in a["content"] for a in page.all("meta"))
+
+
+def test_counts_that_rest_on_cut_bylines_say_at_least(client: FlaskClient, web_library: Path) -> None:
+    cut = make_app(web_library).test_client()
+    words = read(cut.get("/search?q=andrew+zhao&kind=name")).words
+    assert "at least 9 papers" in words
+    groups = get_json(cut, "/suggest.json?q=andrew+zh")["groups"]
+    assert isinstance(groups, list)
+    assert (groups[0]["suggestions"][0]["papers"], groups[0]["suggestions"][0]["at_least"]) == (9, True)
+    assert "at least" not in read(cut.get("/search?q=pat+many&kind=name")).words
+    assert "at least" not in read(client.get("/search?q=scholkopf&kind=name")).words
 
 
 # -- slips

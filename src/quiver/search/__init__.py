@@ -11,7 +11,7 @@ from quiver.search.documents import (
 )
 from quiver.search.index import SearchIndex
 from quiver.search.language import parse_search
-from quiver.search.snippets import mark_beginnings, split_at
+from quiver.search.snippets import compile_beginnings, mark_pieces, split_at
 from quiver.search.writing import write_index
 
 __all__ = [
@@ -23,7 +23,8 @@ __all__ = [
     "SearchHit",
     "SearchIndex",
     "Snippet",
-    "mark_beginnings",
+    "compile_beginnings",
+    "mark_pieces",
     "parse_search",
     "split_at",
     "write_index",

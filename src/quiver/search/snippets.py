@@ -40,19 +40,23 @@ def cut_snippet(text: str, pattern: re.Pattern[str] | None) -> Snippet:
     )
 
 
-def mark_beginnings(typed: str, label: str) -> list[tuple[str, bool]]:
-    """*label* in pieces, and whether each was typed: whole words, and the beginnings that the last word of *typed* has.
-
-    >>> mark_beginnings("bernhard scho", "Bernhard Schölkopf")
-    [('Bernhard', True), (' ', False), ('Schö', True), ('lkopf', False)]
-    """
+def compile_beginnings(typed: str) -> re.Pattern[str] | None:
+    """A pattern that finds, in folded text, whole words of *typed*, and the beginnings that are its last word."""
     words = folded_words(typed)
     ends = [rf"(?!{_LETTER})"] * len(words)
     if words and not typed[-1].isspace():
         ends[-1] = ""
     ways = sorted({re.escape(word) + end for word, end in zip(words, ends, strict=True)}, key=len, reverse=True)
-    ranges = _find(label, re.compile(rf"(?<!{_LETTER})(?:{'|'.join(ways)})")) if ways else []
-    return split_at(label, [(start, end) for start, end, _ in ranges])
+    return re.compile(rf"(?<!{_LETTER})(?:{'|'.join(ways)})") if ways else None
+
+
+def mark_pieces(text: str, pattern: re.Pattern[str] | None) -> list[tuple[str, bool]]:
+    """*text* in pieces, and whether each matches *pattern*.
+
+    >>> mark_pieces("Bernhard Schölkopf", compile_beginnings("bernhard scho"))
+    [('Bernhard', True), (' ', False), ('Schö', True), ('lkopf', False)]
+    """
+    return split_at(text, [(start, end) for start, end, _ in _find(text, pattern)] if pattern else [])
 
 
 def split_at(text: str, ranges: Iterable[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -14,6 +14,7 @@ from quiver.config import Settings
 from quiver.errors import InvalidParameter
 from quiver.negotiation import CSV
 from quiver.search import SearchAnswer, SearchHit
+from quiver.web.cut_names import cut_names
 from quiver.web.graph import Graph, current_graph
 from quiver.web.reference_files import content_disposition, papers_file
 from quiver.web.resources import wanted_page
@@ -121,15 +122,12 @@ def search_references(settings: Settings, extension: str) -> Response:
 
 
 def _hit(graph: Graph, hit: SearchHit) -> dict[str, object]:
-    return {
-        "iri": graph.base + hit.path,
-        "kind": hit.kind,
-        "label": hit.label,
-        "year": hit.year,
-        "papers": _papers(hit),
-        "names": hit.names,
-        "venues": hit.venues,
-    }
+    iri = graph.base + hit.path
+    said: dict[str, object] = {"iri": iri, "kind": hit.kind, "label": hit.label, "year": hit.year}
+    said |= {"papers": _papers(hit), "names": hit.names, "venues": hit.venues}
+    if hit.kind == "name" and iri in cut_names(graph):
+        said["at_least"] = True
+    return said
 
 
 def _papers(hit: SearchHit) -> int | None:

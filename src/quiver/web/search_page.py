@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from flask import Blueprint, Response, g, redirect, render_template, request
@@ -17,6 +17,7 @@ from quiver.negotiation import CSV
 from quiver.search import KINDS, Facets, SearchAnswer, SearchHit, split_at
 from quiver.web import search_feed
 from quiver.web.bylines import Byline, read_bylines
+from quiver.web.cut_names import cut_names
 from quiver.web.exports import EXPORTS
 from quiver.web.graph import Graph, current_graph
 from quiver.web.links import location
@@ -53,7 +54,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One hit with its byline; `pieces` are the snippet's pieces of text, and whether each matched."""
+    """One hit with its byline; `pieces` are the snippet's pieces of text, and whether each matched.
+
+    `at_least`: the count of its papers rests on bylines that may be cut.
+    """
 
     hit: SearchHit
     byline: Byline | None
@@ -61,6 +65,7 @@ class Result:
     name: str
     pieces: tuple[tuple[str, bool], ...]
     venues: tuple[tuple[str, str], ...]
+    at_least: bool
 
 
 def create_search(settings: Settings) -> Blueprint:
@@ -124,6 +129,7 @@ def _search(settings: Settings) -> AnyResponse | str:
         results=_results(graph, answer),
         beside=_beside(graph, asked.q) if not answer.total else [],
         filters=_filters(shown),
+        unfiltered=_unfiltered(graph, asked) if not answer.total and not fault else 0,
         facets=_facets(shown, answer),
         years=_year_fields(asked),
         sorts=[(name, words, (shown.sort or "relevance") == name) for name, words in SORT_WORDS.items()],
@@ -163,6 +169,11 @@ def _filters(asked: SearchRequest) -> list[Filter]:
         )
         for name, value in asked.filters.items()
     ]
+
+
+def _unfiltered(graph: Graph, asked: SearchRequest) -> int:
+    """How many results there would be without the filters, if there are any."""
+    return replace(asked, kind="", venue="", year="").search(graph, 0).total if asked.filters else 0
 
 
 def _facets(asked: SearchRequest, answer: SearchAnswer) -> list[tuple[str, list[FacetValue]]]:
@@ -212,6 +223,7 @@ def _results(graph: Graph, answer: SearchAnswer) -> list[Result]:
     names = [graph.base + hit.path for hit in answer.hits if hit.kind == "name"]
     numbers = graph.texts(names, "q:homonymNumber")
     mint = Minter(graph.base)
+    cut = cut_names(graph)
     return [
         Result(
             hit=hit,
@@ -220,6 +232,7 @@ def _results(graph: Graph, answer: SearchAnswer) -> list[Result]:
             name=hit.label.removesuffix(f" {number}") if number else hit.label,
             pieces=tuple(split_at(hit.snippet.text, hit.snippet.ranges)),
             venues=tuple((label, mint.venue_series(name_key(label))) for label in hit.venues),
+            at_least=hit.kind == "name" and graph.base + hit.path in cut,
         )
         for hit in answer.hits
     ]

@@ -142,8 +142,9 @@ function optionOf(suggestion, id, root) {
   const words = suggestion.pieces.map(([text, typed]) => (typed ? make("mark", {}, text) : text));
   const label = make("span", { className: "suggestion-label" }, ...words);
   if (suggestion.number) label.append(" ", make("span", { className: "homonym" }, suggestion.number));
-  const papers = suggestion.papers;
-  const about = papers === undefined ? String(suggestion.year ?? "") : `${papers.toLocaleString("en")} paper${papers === 1 ? "" : "s"}`;
+  const { papers, at_least: atLeast, year } = suggestion;
+  const count = `${atLeast ? "at least " : ""}${papers?.toLocaleString("en")} paper${papers === 1 ? "" : "s"}`;
+  const about = papers === undefined ? String(year ?? "") : count;
   const option = make("a", { role: "option", id, href: new URL(suggestion.path, root).href, tabIndex: -1 }, label, " ", make("span", { className: "figure" }, about));
   option.setAttribute("aria-selected", "false");
   return option;
