@@ -16,6 +16,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from quiver.releases import Library
+from quiver.web.bylines import byline_of, read_bylines
+from quiver.web.graph import Graph
 from tests.browsing import BASE, Page, make_app, read
 from tests.searching import ORCID, SHARED_ORCID, TWICE, make_search_library
 
@@ -218,6 +220,14 @@ def test_counts_that_rest_on_cut_bylines_say_at_least(client: FlaskClient, web_l
     assert (groups[0]["suggestions"][0]["papers"], groups[0]["suggestions"][0]["at_least"]) == (9, True)
     assert "at least" not in read(cut.get("/search?q=pat+many&kind=name")).words
     assert "at least" not in read(client.get("/search?q=scholkopf&kind=name")).words
+
+
+def test_bylines_of_results_are_those_of_the_papers(web_library: Path) -> None:
+    graph = Graph(Library(web_library).current())
+    papers = {graph.base + hit.path: hit for hit in graph.search.search("", kind="paper", limit=1000).hits}
+    for iri, byline in read_bylines(graph, papers).items():
+        status = graph.about(iri).one("q:bylineStatus")
+        assert byline_of(graph, papers[iri].names, status) == byline
 
 
 # -- slips

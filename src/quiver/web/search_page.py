@@ -11,12 +11,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from quiver.config import Settings
 from quiver.errors import InvalidParameter, InvalidSearch
-from quiver.identifiers import Minter
-from quiver.names import name_key
+from quiver.names import name_key, split_homonym
 from quiver.negotiation import CSV
 from quiver.search import KINDS, Facets, SearchAnswer, SearchHit, split_at
 from quiver.web import search_feed
-from quiver.web.bylines import Byline, read_bylines
+from quiver.web.bylines import Byline, byline_of
 from quiver.web.cut_names import cut_names
 from quiver.web.exports import EXPORTS
 from quiver.web.graph import Graph, current_graph
@@ -218,21 +217,22 @@ def _beside(graph: Graph, text: str) -> list[tuple[str, str]]:
 
 
 def _results(graph: Graph, answer: SearchAnswer) -> list[Result]:
-    papers = [graph.base + hit.path for hit in answer.hits if hit.kind == "paper"]
-    bylines = read_bylines(graph, papers, _NAMES_SHOWN)
-    names = [graph.base + hit.path for hit in answer.hits if hit.kind == "name"]
-    numbers = graph.texts(names, "q:homonymNumber")
-    mint = Minter(graph.base)
+    statuses = graph.texts((graph.base + hit.path for hit in answer.hits if hit.kind == "paper"), "q:bylineStatus")
     cut = cut_names(graph)
-    return [
-        Result(
-            hit=hit,
-            byline=bylines.get(graph.base + hit.path),
-            number=(number := numbers.get(graph.base + hit.path, "")),
-            name=hit.label.removesuffix(f" {number}") if number else hit.label,
-            pieces=tuple(split_at(hit.snippet.text, hit.snippet.ranges)),
-            venues=tuple((label, mint.venue_series(name_key(label))) for label in hit.venues),
-            at_least=hit.kind == "name" and graph.base + hit.path in cut,
+    results = []
+    for hit in answer.hits:
+        iri = graph.base + hit.path
+        name, number = split_homonym(hit.label) if hit.kind == "name" else (hit.label, None)
+        byline = byline_of(graph, hit.names, statuses.get(iri, ""), _NAMES_SHOWN) if hit.kind == "paper" else None
+        results.append(
+            Result(
+                hit=hit,
+                byline=byline,
+                number=number or "",
+                name=name,
+                pieces=tuple(split_at(hit.snippet.text, hit.snippet.ranges)),
+                venues=tuple((label, graph.minter.venue_series(name_key(label))) for label in hit.venues),
+                at_least=hit.kind == "name" and iri in cut,
+            )
         )
-        for hit in answer.hits
-    ]
+    return results
