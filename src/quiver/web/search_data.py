@@ -13,7 +13,7 @@ from flask import Response, request
 from quiver.config import Settings
 from quiver.errors import InvalidParameter
 from quiver.negotiation import CSV
-from quiver.search import SearchAnswer, SearchHit
+from quiver.search import Facets, SearchAnswer, SearchHit
 from quiver.web.cut_names import cut_names
 from quiver.web.graph import Graph, current_graph
 from quiver.web.reference_files import content_disposition, papers_file
@@ -22,6 +22,8 @@ from quiver.web.search_request import SearchRequest, ascii_link, read_request
 
 _JSON: Final = "application/json"
 _COLUMNS: Final = ("iri", "kind", "label", "names", "venues", "year", "papers")
+# Years that are a value of the facet each; those before them are one together.
+YEARS_SHOWN: Final = 15
 _NAME_LENGTH: Final = 60
 
 
@@ -76,11 +78,18 @@ def search_json(settings: Settings) -> Response:
         "facets": {
             "kind": dict(answer.facets.kinds),
             "year": {str(year): count for year, count in answer.facets.years},
+            "earlier": earlier_years(answer.facets),
             "venue": dict(answer.facets.venues),
         },
     }
     response = Response(json.dumps(said, ensure_ascii=False) + "\n", mimetype=_JSON)
     return _with_links(response, asked, stretch, answer, "search.json")
+
+
+def earlier_years(facets: Facets) -> dict[str, int]:
+    """The span of all years before the newest, as `year=` takes it, and how many results it has; empty for none."""
+    earlier = facets.years[YEARS_SHOWN:]
+    return {f"-{earlier[0][0]}": sum(count for _, count in earlier)} if earlier else {}
 
 
 def search_csv(settings: Settings) -> Response:

@@ -24,11 +24,10 @@ from quiver.web.panels import Paging
 from quiver.web.problems import problem_of
 from quiver.web.resources import wanted_page
 from quiver.web.responses import not_modified
-from quiver.web.search_data import search_csv, search_json, search_references
+from quiver.web.search_data import YEARS_SHOWN, earlier_years, search_csv, search_json, search_references
 from quiver.web.search_request import KIND_WORDS, SORT_WORDS, SearchRequest, ascii_link, read_request
 from quiver.web.straight import names_with_orcid, straight_to
 
-_YEARS_SHOWN: Final = 15
 _NAMES_SHOWN: Final = 12
 _FACET_WORDS: Final = {"kind": "Kind", "venue": "Venue", "year": "Year"}
 _NOTHING: Final = SearchAnswer(0, (), Facets())
@@ -123,7 +122,6 @@ def _search(settings: Settings) -> AnyResponse | str:
         asked=asked.given(),
         shown=shown,
         instead=shown.q if shown is not asked else "",
-        fault=problem_of(fault) if fault else None,
         answer=answer,
         results=_results(graph, answer),
         beside=_beside(graph, asked.q) if not answer.total else [],
@@ -134,6 +132,7 @@ def _search(settings: Settings) -> AnyResponse | str:
         sorts=[(name, words, (shown.sort or "relevance") == name) for name, words in SORT_WORDS.items()],
         paging=_paging(shown, answer, page, size),
         formats=_formats(shown) if answer.total else [],
+        **({"problem": problem_of(fault)} if fault else {}),
     )
     return Response(html, status=fault.status if fault else 200, mimetype="text/html")
 
@@ -179,9 +178,8 @@ def _facets(asked: SearchRequest, answer: SearchAnswer) -> list[tuple[str, list[
     """The facets by their headings; of the years the newest, and one value for all before them."""
     facets = answer.facets
     kinds = [(kind, count) for kind in KINDS for found, count in facets.kinds if found == kind]
-    recent = [(str(year), count) for year, count in facets.years[:_YEARS_SHOWN]]
-    if earlier := facets.years[_YEARS_SHOWN:]:
-        recent.append((f"-{earlier[0][0]}", sum(count for _, count in earlier)))
+    recent = [(str(year), count) for year, count in facets.years[:YEARS_SHOWN]]
+    recent += earlier_years(facets).items()
     values = {"kind": kinds, "venue": facets.venues, "year": recent}
     return [(_FACET_WORDS[name], _facet(asked, name, values[name], answer.total)) for name in values]
 
