@@ -16,10 +16,11 @@ _SEPARATOR: Final = " | "
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A value of a record, and whether this record has another."""
+    """A value of a record; `differs` from this record's, or is the `same` (or neither: in letter case alone)."""
 
     text: str
     differs: bool = False
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def _compare(own: Sequence[str], row: Row) -> OtherRecord:
         record=LinkedText(text_of(row, "source_label"), href(text_of(row, "other"))),
         shared=" and the ".join(sorted(text_of(row, "shared").split(_SEPARATOR))),
         values=[
-            Compared(value or "not stated", _key(name, value) != _key(name, mine))
+            Compared(value or "not stated", _key(name, value) != _key(name, mine), value == mine)
             for name, value, mine in zip(FIELDS, values, own, strict=True)
         ],
     )
