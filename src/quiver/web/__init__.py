@@ -32,6 +32,7 @@ from quiver.web.proxied import Proxied
 from quiver.web.resources import create_resources
 from quiver.web.search_page import create_search
 from quiver.web.service import Metrics, create_service
+from quiver.web.suggestions import create_suggestions
 from quiver.web.vocabulary import create_vocabulary
 
 __all__ = ["SERVED", "Served", "create_app"]
@@ -87,6 +88,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels))
     app.register_blueprint(create_search(settings))
+    app.register_blueprint(create_suggestions())
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))

@@ -31,12 +31,13 @@ _SAFE_LINK: Final = "/-._~#:@!$&'()*+,;=?%"
 
 @dataclass(frozen=True, slots=True)
 class Alternate:
-    """Another format of a page; `rel` is that of a link to it."""
+    """Another format of a page; `rel` is that of a link to it, `title` what a feed is called."""
 
     href: str
     media_type: str
     label: str
     rel: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _canonical(context: Mapping[str, object]) -> str:
 
 def _alternates(formats: object) -> list[Alternate]:
     return [
-        Alternate(str(one["href"]), str(one["media_type"]), str(one["label"]), _rel(str(one["href"])))
+        Alternate(one["href"], one["media_type"], one["label"], _rel(one["href"]), one.get("title", ""))
         for one in (formats if isinstance(formats, Sequence) else ())
     ]
 

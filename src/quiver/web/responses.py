@@ -14,17 +14,17 @@ from quiver.web.crawlers import may_be_indexed
 from quiver.web.graph import Graph
 
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
 OPEN_HEADERS: Final = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"),
+    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing, X-Total-Count"),
     ("X-Content-Type-Options", "nosniff"),
 )
 # Settings that change what a representation holds, and so its entity tag.
-_SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "licence")
+_SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "search_limit_max", "licence")
 # For crawlers, on what is made for one question: pages say it in their heads as well.
 NOINDEX: Final = ("X-Robots-Tag", "noindex")
 
@@ -121,13 +121,14 @@ def _prepare_static(response: Response) -> None:
 
 def _compress(response: Response) -> str:
     """The coding in which *response* now is."""
+    if (made := response.headers.get("Content-Encoding")) is not None:
+        return made
     coding = choose_coding(request.headers.get("Accept-Encoding"))
     if (
         coding == "identity"
         or response.status_code in (204, 304)
         or response.is_streamed
         or response.direct_passthrough
-        or "Content-Encoding" in response.headers
         or not is_compressible(response.mimetype)
     ):
         return "identity"

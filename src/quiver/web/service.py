@@ -36,6 +36,7 @@ _OPEN_SEARCH: Final = """<?xml version="1.0" encoding="UTF-8"?>
   <InputEncoding>UTF-8</InputEncoding>
   <Image width="32" height="32" type="image/svg+xml">{root}static/favicon.svg</Image>
   <Url type="text/html" template="{root}search?q={{searchTerms}}"/>
+  <Url type="application/atom+xml" template="{root}search.atom?q={{searchTerms}}"/>
   <Url type="application/x-suggestions+json" template="{root}suggest?q={{searchTerms}}"/>
 </OpenSearchDescription>
 """
