@@ -124,7 +124,8 @@ def _related(graph: Graph, panels: Panels, iri: str, citation: Citation) -> Pane
         return None
     panel = panels.open(graph, _RELATED, iri, values={"words": " ".join(words)})
     where = "title and abstract" if citation.abstract else "title"
-    panel.note = f"By the telling words of its {where}: {', '.join(words)}. Nobody said that they belong together."
+    told = f"By the telling words of its {where}: {', '.join(words)}. Nobody said that they belong together."
+    panel.note = f"{told} {panel.note}".strip()
     return panel
 
 
