@@ -22,6 +22,7 @@ from quiver.web.editor import create_editor
 from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
+from quiver.web.heads import head_of
 from quiver.web.links import href, this_page
 from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
@@ -97,6 +98,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         graph = g.get("graph")
         return {
             "href": href,
+            "head_of": head_of,
             "this_page": this_page,
             "site_title": settings.text("title"),
             "licence": settings.text("licence"),
