@@ -139,6 +139,16 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     @property
+    def foreign_scripts(self) -> list[dict[str, str]]:
+        """Scripts that are neither modules of our own nor blocks of data for search engines."""
+        return [
+            attributes
+            for attributes in self.all("script")
+            if attributes != {"type": "application/ld+json"}
+            and not (set(attributes) == {"type", "src"} and "static/pages/" in attributes["src"])
+        ]
+
+    @property
     def links(self) -> list[str]:
         return [attributes["href"] for attributes in self.all("a") if "href" in attributes]
 

@@ -16,6 +16,7 @@ from quiver.search.counting import count_facets, find_venue_label
 from quiver.search.documents import KINDS, SORTS, Facets, SearchAnswer, SearchHit
 from quiver.search.fields import identifier_keys
 from quiver.search.language import Clause, Words, parse_search, write_search
+from quiver.search.likeness import find_like, telling_words
 from quiver.search.matching import (
     NO_FILTERS,
     Filters,
@@ -108,6 +109,16 @@ class SearchIndex:
         the last word is whole. The hits have no snippets.
         """
         return self._complete(text.lstrip()[:_LONGEST_COMPLETED], limit) if limit > 0 else ()
+
+    def like(
+        self, text: str, *, kind: str | None = None, offset: int = 0, limit: int = 20, snippets: bool = True
+    ) -> tuple[SearchHit, ...]:
+        """The documents that have most of the telling words of *text*, best first; any text, a whole abstract too."""
+        return find_like(self._searcher, text, kind, offset, limit, snippets=snippets)
+
+    def telling_words(self, label: str, text: str = "") -> tuple[str, ...]:
+        """The words by which the document with this label and text is told from others, the most telling first."""
+        return telling_words(self._searcher, label, text)
 
     def nearest(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from quiver.web.graph import Facts, Graph
@@ -49,7 +49,7 @@ class CitedName:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """What a reference needs to know of a paper; `and_others` where the byline is or may be cut.
+    """What a reference needs to know of a paper; `and_others` where the byline is or may be cut, or lacks a name.
 
     `entry_type` is BibTeX's. `venue` is what the paper stands in, the volume's title where one is stated; `event` the
     stated name of the venue.
@@ -83,19 +83,30 @@ class Citation:
         match = _PAGES.fullmatch(self.pages)
         return (match[1], match[2] or "") if match else ("", "")
 
+    def credit(self, most: int) -> str:
+        """The byline as one line, the first *most* names; and others where there are more, or may be."""
+        names = [name.display or name.family for name in self.names[:most]]
+        open_end = self.and_others or len(self.names) > most
+        return ", ".join(names) + (" and others" if open_end else "") if names else ""
 
-def cite(graph: Graph, iri: str, facts: Facts, most: int | None = None) -> Citation:
-    """The reference to the paper *iri*, whose statements are *facts*; of its names the first *most*, if given."""
+    def shortened(self, most: int) -> Citation:
+        """With the first *most* names, and others where there are more."""
+        return self if len(self.names) <= most else replace(self, names=self.names[:most], and_others=True)
+
+
+def cite(graph: Graph, iri: str, facts: Facts) -> Citation:
+    """The reference to the paper *iri*, whose statements are *facts*."""
     container = facts.one("q:statedContainer")
     count = facts.number("q:authorCount") or 0
     status = facts.one("q:bylineStatus").rpartition("#")[2]
     event = ", ".join(facts.all("q:statedVenue"))
+    names = _names(graph, iri, count)
     return Citation(
         title=facts.one("rdfs:label") or facts.one("dcterms:title"),
-        names=tuple(_names(graph, iri, count if most is None else min(count, most))),
+        names=tuple(names),
         and_others=status == "Abridged"
         or (status == "PossiblyAbridged" and count >= ARROW_BYLINE_LIMIT)
-        or (most is not None and count > most),
+        or len(names) < count,
         entry_type=entry_type(facts.all("q:statedType"), facts.all("q:statedVenueKind"), container),
         year=facts.one("q:year"),
         stated_year=facts.one("q:statedYear"),
