@@ -31,7 +31,7 @@ from quiver.web.graph import Graph
 from quiver.web.plans import Plan, plan_evaluation
 from quiver.web.protocol import PATH, max_body_bytes
 from quiver.web.response_cache import Headers, KeptResponse, ResponseCache, etag_matches
-from quiver.web.responses import OPEN_HEADERS, Tagger, target_of
+from quiver.web.responses import NOINDEX, OPEN_HEADERS, Tagger, target_of
 from quiver.web.streaming import Pipe
 from quiver.web.watching import Watch
 from quiver.web.wsgi import HttpProtocol, Scope, WsgiAnswer, call, environment, field
@@ -365,5 +365,5 @@ def _size_of(key: tuple[object, ...]) -> int:
 
 _COMMON_HEADERS: Final[Headers] = [
     ("vary", "Accept, Accept-Encoding"),
-    *((name.lower(), value) for name, value in OPEN_HEADERS),
+    *((name.lower(), value) for name, value in (*OPEN_HEADERS, NOINDEX)),
 ]
