@@ -41,7 +41,7 @@ TEXTS: Final[dict[str, str]] = {
     "an address that is a page": "data:text/html;base64,PHNjcmlwdD5hbGVydCgxMik8L3NjcmlwdD4=",
     "a drawing": '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(13)</script><use href="data:,x#a"/></svg>',
     "foreign elements": "<math><mtext><table><mglyph><style><img src=x onerror=alert(14)></style></mglyph></table>",
-    "maths with a link": r"\href{javascript:alert(15)}{press} $\href{javascript:alert(15)}{x}$ \url{javascript:x}",
+    "maths with a link": r"\href{javascript:alert(15)}{press} $\href{javascript:alert(15)}{x}$ \url{javascript:x()}",
     "maths with markup": r"$\text{<img src=x onerror=alert(16)>}$ $$\unicode{x3c}script>$$ $\style{color:red}{x}$",
     "maths without end": "$" + "{" * 300 + r"\frac{1}{" * 80 + "x$",
     "TeX that writes": r"\write18{touch /tmp/evil} \input{/etc/passwd} \immediate\openout}@string{a={b}}",

@@ -192,7 +192,7 @@ def test_references_read_as_their_styles_have_them() -> None:
     )
     assert reference(THREE, "acm") == "Ann Lee, Jörg Müller, and 李伟. 2021. What Is It? JMLR, 1–9. https://e.org/x"
     assert reference(PAPER, "apa") == (
-        "Andrew Zhao, & Jörg Müller (2024). ExpeL: LLM Agents & 80% of {Experience}. In AAAI (pp. 19632–19642). "
+        "Andrew Zhao & Jörg Müller (2024). ExpeL: LLM Agents & 80% of {Experience}. In AAAI (pp. 19632–19642). "
         "https://doi.org/10.1609/aaai.v38i17.29936"
     )
     assert reference(PAPER, "chicago") == (

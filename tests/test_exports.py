@@ -16,13 +16,15 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quiver.releases import Library
+from quiver.config import Settings
+from quiver.releases import Library, build
 from quiver.web import reference_files, resources
 from quiver.web.citations import Citation, CitedName, to_bibtex, to_csl, to_ris
 from quiver.web.exports import EXPORTS, Keys, export_papers
 from quiver.web.graph import Graph
 from quiver.web.reference_files import content_disposition, file_name
 from tests.browsing import BASE, HOSTILE, make_app, path_of_title
+from tests.serving import fetch, serving
 
 DMOTION = "DMotion: Robotic Visuomotor Control with Unsupervised Forward Model Learned from Videos"
 BEYOND = "Beyond the 80/20 Rule: High-Entropy Minority Tokens Drive Effective Reinforcement Learning for LLM Reasoning"
@@ -290,6 +292,24 @@ def test_a_long_list_is_streamed_the_same_in_every_coding(web_library: Path, mon
     assert client.head("/venue/big.ris").data == b""
 
 
+def test_a_long_list_arrives_whole_from_the_real_server(tmp_path: Path) -> None:
+    records = [
+        {"key": f"{n}", "title": f"Paper {n}", "authors": ["Pat Long"], "venue": "Long", "abstract": f"{n} " * 200}
+        for n in range(1500)
+    ]
+    file = tmp_path / "long.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    build(tmp_path / "library", [file], settings=Settings(jobs=1))
+    with serving(tmp_path / "library", tmp_path / "server") as server:
+        status, headers, body = fetch(server.port, "/venue/long.ris")
+        assert status == 200
+        assert "content-length" not in headers
+        assert {f"{n}" for n in range(1500)} == {str(one["title"]).split()[1] for one in read_ris(body.decode())}
+        _, headers, packed = fetch(server.port, "/venue/long.ris", {"Accept-Encoding": "gzip"})
+        assert gzip.decompress(packed) == body
+        assert fetch(server.port, "/venue/long.ris", method="HEAD")[2] == b""
+
+
 def test_a_paper_names_its_formats_and_itself(client: FlaskClient) -> None:
     response = client.get("/paper/records/conf/one.ris")
     for extension, export in EXPORTS.items():
@@ -301,6 +321,7 @@ def test_a_paper_names_its_formats_and_itself(client: FlaskClient) -> None:
     assert f'<{BASE}paper/records/conf/one>; rel="cite-as"' in response.headers["Link"]
     assert response.headers["Content-Disposition"] == 'inline; filename="records-conf-one.ris"'
     assert response.headers["ETag"]
+    assert response.headers["X-Robots-Tag"] == "noindex"
 
 
 @pytest.mark.parametrize("name", ["a.bib", "..bib", '"; x="y.bib', "a\r\nX: y.bib", "../../etc/passwd.bib", "李伟.bib"])

@@ -11,11 +11,13 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from quiver.web.exports import EXPORTS
 from tests.browsing import make_app, path_of_title
 from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.test_paper_page import make_zoo
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
 ]
+PHONE = {"width": 320, "height": 640}
 TITLE = "Absolute Zero: Reinforced Self-play Reasoning with Zero Data"
 
 
@@ -80,6 +82,17 @@ def test_references_are_copied_with_the_keyboard(watched: Watched, address: str,
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == page.locator(f"#{source}").text_content().strip()  # type: ignore[union-attr]
         assert "Andrew Zhao" in copied
+
+
+def test_the_table_of_other_records_scrolls_by_itself_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    with served(make_app(make_zoo(tmp_path))) as address:
+        context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+        watched = Watched(context, address)
+        watched.page.goto(f"{address}/paper/first/deep.html")
+        expect(watched.page.locator(".compared .differs").first).to_be_attached()
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        context.close()
+    assert watched.faults == []
 
 
 def test_without_scripts_no_button_promises_to_copy(browser: Browser, address: str, web_library: Path) -> None:

@@ -43,6 +43,8 @@ def find_like(
 ) -> tuple[SearchHit, ...]:
     """The documents that have most of the telling words of *text*, best first."""
     words = _choose(searcher, text, "", least=1)
+    # Room is made for all that is asked for, so no more than there can be.
+    limit = min(limit, searcher.num_docs - offset)
     if not words or limit <= 0:
         return ()
     wanted = [(Occur.Should, _anywhere(word)) for word in words]
@@ -51,7 +53,8 @@ def find_like(
         of_kind = Query.const_score_query(Query.term_query(_SCHEMA, fields.KIND, kind, "basic"), 0.0)
         query = Query.boolean_query([(Occur.Must, query), (Occur.Must, of_kind)])
     shown = compile_sequences([((word,), False) for word in words]) if snippets else None
-    return tuple(read_hit(searcher, match, shown) for match in find(searcher, query, "relevance", offset, limit))
+    found = find(searcher, query, "relevance", offset, limit)
+    return tuple(read_hit(searcher, match, shown) for match in found)
 
 
 def _choose(searcher: tantivy.Searcher, label: str, text: str, least: int) -> tuple[str, ...]:

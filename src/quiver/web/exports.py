@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -88,6 +89,8 @@ def export_papers(graph: Graph, iris: Sequence[str], extension: str, note: str =
     piece = [export.start]
     size = 0
     for number, iri in enumerate(iris, 1):
+        # Pages that wait for the interpreter would get it every 5 ms alone (measured beside an export: 60, not 120 ms).
+        time.sleep(0)
         citation = cite(graph, iri, graph.about(iri))
         text = export.write(citation, keys.key(citation), note if number == len(iris) else "")
         piece += [export.between, text] if number > 1 else [text]

@@ -9,7 +9,7 @@ from typing import Final
 from quiver.web.citations import Citation
 from quiver.web.graph import Facts
 from quiver.web.links import href
-from quiver.web.panels import LinkedText, Row, text_of
+from quiver.web.panels import LinkedText, Row, number_of, text_of
 
 _SEPARATOR: Final = " | "
 
@@ -39,7 +39,7 @@ FIELDS: Final = ("title", "year", "venue", "names")
 def compare_records(facts: Facts, citation: Citation, rows: Sequence[Row]) -> Sequence[OtherRecord]:
     """This record, and the other ones in *rows* of `paper/same-identifier`."""
     venues = _join(facts.all("q:statedVenue"))
-    own = (citation.title, citation.year, venues, str(facts.number("q:authorCount") or 0))
+    own = (citation.title, citation.year, venues, f"{facts.number('q:authorCount') or 0:,}")
     here = OtherRecord("This record", LinkedText(""), "", [Compared(value or "not stated") for value in own])
     return [here, *(_compare(own, row) for row in _one_each(rows))]
 
@@ -51,7 +51,7 @@ def _one_each(rows: Sequence[Row]) -> Sequence[Row]:
 
 def _compare(own: Sequence[str], row: Row) -> OtherRecord:
     venues = _join(text_of(row, "venues").split(_SEPARATOR))
-    values = (text_of(row, "title"), text_of(row, "year"), venues, text_of(row, "names"))
+    values = (text_of(row, "title"), text_of(row, "year"), venues, f"{number_of(row, 'names') or 0:,}")
     return OtherRecord(
         source=text_of(row, "source_label"),
         record=LinkedText(text_of(row, "source_label"), href(text_of(row, "other"))),

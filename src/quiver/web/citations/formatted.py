@@ -57,8 +57,8 @@ def join_names(names: Sequence[str], *, most: int, kept: int, last: str, and_oth
         return f"{', '.join(names)}{',' if len(names) > 1 else ''} {_ET_AL}"
     if len(names) == 1:
         return names[0]
-    # The comma before the last of two names is left out where the conjunction is a word.
-    conjunction = last.lstrip(",") if len(names) == 2 and "&" not in last else last
+    # Two names that are not turned round need no comma between them.
+    conjunction = last.lstrip(",") if len(names) == 2 else last
     return f"{', '.join(names[:-1])}{conjunction}{names[-1]}"
 
 
