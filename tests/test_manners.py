@@ -290,7 +290,6 @@ NEVER_EMPTY: Final = {
     "paper/byline": "the page says that no author is stated",
     "paper/same-identifier": "shown only where there are other records",
     "paper/listed-by": "shown only where a page lists the paper",
-    "paper/same-identifier": "shown only where there are other records",
     "name/homonyms": "shown only where there are any",
     "name/page-statements": "shown only where a page of a source is about the name",
 }

@@ -123,7 +123,8 @@ local targets, position, head, statuses = {}, 0, "", {}
 function setup(thread) made = thread end
 function init(arguments)
   for line in io.lines(arguments[1]) do targets[#targets + 1] = line end
-  head = " HTTP/1.1\\r\\nHost: " .. wrk.host .. "\\r\\nAccept: text/html,*/*;q=0.5\\r\\nAccept-Encoding: gzip\\r\\n\\r\\n"
+  local fields = "\\r\\nAccept: text/html,*/*;q=0.5\\r\\nAccept-Encoding: gzip\\r\\n\\r\\n"
+  head = " HTTP/1.1\\r\\nHost: " .. wrk.host .. fields
   counts = ""
 end
 function request()
