@@ -28,6 +28,7 @@ __all__ = [
     "number_of",
     "panel_id",
     "text_of",
+    "wanted_panels",
 ]
 
 # What figures can be shares of: a count of the release or of the page's thing -> the words for one and for several.

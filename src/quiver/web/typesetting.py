@@ -14,7 +14,8 @@ from quiver.web.charts import Share, bar_chart, fill_years, percent, share_chart
 from quiver.web.filters import Filters
 from quiver.web.graph import Graph
 from quiver.web.links import href, path_of, this_page
-from quiver.web.network import Node, Tie, draw_network
+from quiver.web.network import Node, draw_network, strongest
+from quiver.web.network_layout import Tie
 from quiver.web.papers import PaperEntry, read_entries
 from quiver.web.stacks import read_stack
 
@@ -152,7 +153,7 @@ def typeset(graph: Graph, panel: Panel, columns: Sequence[Column], whole: int, n
     elif panel.view == "shares" and panel.rows:
         _set_shares(panel, columns, whole)
     elif panel.view == "network" and several:
-        _set_network(graph, panel)
+        _set_network(graph, panel, whole)
     elif panel.view in ("chart", "stacked", "network"):
         panel.view = "table"  # one bar says nothing that its figure does not
 
@@ -295,7 +296,7 @@ def _set_shares(panel: Panel, columns: Sequence[Column], whole: int) -> None:
         panel.caption = f"Drawn are the {len(shares)} with most papers."
 
 
-def _set_network(graph: Graph, panel: Panel) -> None:
+def _set_network(graph: Graph, panel: Panel, whole: int) -> None:
     """The rows from the name itself are the nodes, those between two others the ties."""
     here = graph.base + panel.parameters["cluster"]
     own = [row for row in panel.rows if text_of(row, "one") == here]
@@ -308,17 +309,19 @@ def _set_network(graph: Graph, panel: Panel) -> None:
         for row in panel.rows
         if text_of(row, "one") in places
     ]
-    name = text_of(own[0], "one_label")
+    drawn, least = strongest(ties)
+    left = f" Ties of fewer than {least} papers are left out." if least > 1 else ""
     panel.caption = (
-        f"Each name has papers in common with {name}: the figure behind it says how many. A line joins two that are on "
-        f"at least two of these papers together, and is the wider the more there are."
+        f"The figure behind a name says how many papers it has in common with {text_of(own[0], 'one_label')}. A line "
+        f"joins two names that are on the same ones of these papers, wider where there are more.{left}"
     )
+    panel.note = f"The {len(nodes)} with most papers in common." if len(nodes) < whole else ""
     panel.chart = draw_network(
         nodes,
-        ties,
+        drawn,
         chart_id=f"{panel.id}-chart",
         title=panel.title,
-        description=f"{len(nodes)} names and {len(ties)} ties among them. {panel.denominator}",
+        description=f"{len(nodes)} names and {len(drawn)} ties among them. {panel.denominator}",
     )
 
 
