@@ -13,8 +13,8 @@ from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, is_
 from quiver.web.graph import Graph
 
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
 OPEN_HEADERS: Final = (

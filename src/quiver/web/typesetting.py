@@ -36,7 +36,7 @@ WHOLE: Final = "whole"
 _SHARES_DRAWN: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ColumnHead:
     label: str
     number: bool
