@@ -43,6 +43,7 @@ _OTHERS: Final = (
     PanelSpec("name/venues-in-common", "Venues in common", empty="No venue has papers of both.", limit=50),
 )
 _YEARS: Final = PanelSpec("name/years-of-two", "Papers by year", "table", "Neither has a paper that states its year.")
+_DESCRIPTION: Final = "Two names beside each other: papers, co-authors and venues in common, and the years of each."
 _FILLS: Final = ("solid", "hatched")
 # As the columns of these queries call the two.
 _WHICH: Final = {"one": 0, "other": 1}
@@ -119,7 +120,7 @@ def _asked(parameter: str) -> str:
 
 
 def _page(names: Sequence[Name], shown: Sequence[Panel]) -> str:
-    return render_template("compare.html", names=names, panels=shown, noindex=True)
+    return render_template("compare.html", names=names, panels=shown, description=_DESCRIPTION)
 
 
 def _panels(graph: Graph, panels: Panels, names: Sequence[Name], page: int) -> list[Panel]:
