@@ -321,6 +321,7 @@ def test_a_paper_names_its_formats_and_itself(client: FlaskClient) -> None:
     assert f'<{BASE}paper/records/conf/one>; rel="cite-as"' in response.headers["Link"]
     assert response.headers["Content-Disposition"] == 'inline; filename="records-conf-one.ris"'
     assert response.headers["ETag"]
+    assert response.headers["X-Robots-Tag"] == "noindex"
 
 
 @pytest.mark.parametrize("name", ["a.bib", "..bib", '"; x="y.bib', "a\r\nX: y.bib", "../../etc/passwd.bib", "李伟.bib"])

@@ -138,6 +138,15 @@ def test_related_papers_are_found_by_words_and_the_words_are_said(zoo: FlaskClie
     assert f"{BASE}paper/first/deep" not in [row["paper"]["value"] for row in rows]
 
 
+def test_a_list_of_related_papers_that_goes_on_says_so(client: FlaskClient, web_library: Path) -> None:
+    path = path_of_title(web_library, "Absolute Zero: Reinforced Self-play Reasoning with Zero Data")
+    page = read(client.get(f"/{path}.html"))
+    (link,) = [link for link in page.links if "queries/paper/related.json" in link]
+    rows = json.loads(client.get(urljoin(f"/{path}.html", link)).data)["results"]["bindings"]
+    assert len(rows) > 6
+    assert "Nobody said that they belong together. The first 6." in page.words
+
+
 def test_a_title_without_words_has_no_related_papers(zoo: FlaskClient) -> None:
     assert "Related by their words" not in read(zoo.get("/paper/first/digits.html")).words
 

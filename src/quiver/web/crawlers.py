@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from quiver.negotiation import CITATIONS
+
 # Paths below the root that no crawler is to ask for; `*` stands for anything, `$` for the end (RFC 9309, 2.2.3).
 EXCLUDED: Final = (
     "*?",  # whatever is asked with a query string: facets, orders, filters, panels opened, later pages of lists
@@ -19,6 +21,8 @@ EXCLUDED: Final = (
     "explore",
     "queries/*.",  # answers as data; the pages that say what a query asks are for everybody
     "store",
+    # References for managers of them: nothing that the pages do not say, and a venue's file takes seconds.
+    *(f"*.{one.extension}$" for one in CITATIONS),
 )
 # Longer matches win, so these are exempt.
 ADMITTED: Final = ("static/", "sitemap.xml")
@@ -45,6 +49,8 @@ def may_be_indexed(path: str, parameters: Iterable[str]) -> bool:
     >>> may_be_indexed("/name/andrew_zhao.html", ["page"]), may_be_indexed("/name/andrew_zhao.html", ["open"])
     (True, False)
     >>> may_be_indexed("/queries/name/papers", []), may_be_indexed("/queries/name/papers.csv", [])
+    (True, False)
+    >>> may_be_indexed("/venue/neurips.ttl", []), may_be_indexed("/venue/neurips.csl.json", [])
     (True, False)
     """
     return _INDEXED_PARAMETERS.issuperset(parameters) and not _EXCLUDED_PATH.match(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
@@ -122,10 +122,9 @@ def _related(graph: Graph, panels: Panels, iri: str, citation: Citation) -> Pane
     words = graph.search.telling_words(citation.title, citation.abstract)
     if not words:
         return None
-    panel = panels.open(graph, _RELATED, iri, values={"words": " ".join(words)})
     where = "title and abstract" if citation.abstract else "title"
-    panel.note = f"By the telling words of its {where}: {', '.join(words)}. Nobody said that they belong together."
-    return panel
+    note = f"By the telling words of its {where}: {', '.join(words)}. Nobody said that they belong together."
+    return panels.open(graph, replace(_RELATED, note=note), iri, values={"words": " ".join(words)})
 
 
 def _describe(citation: Citation) -> str:

@@ -109,8 +109,8 @@ def file_name(path: str) -> str:
 def content_disposition(name: str) -> str:
     """The field that names a file: in ASCII for all, in full for those who read RFC 8187.
 
-    >>> content_disposition("李伟.bib")
-    "inline; filename=\\"_.bib\\"; filename*=UTF-8''%E6%9D%8E%E4%BC%9F.bib"
+    >>> content_disposition("andrew_zhao.bib")
+    'inline; filename="andrew_zhao.bib"'
     """
     plain = _PLAIN.sub("_", name).lstrip(".") or "papers"
     full = quote(name.lstrip("."), safe="~.-_")
