@@ -34,7 +34,7 @@ _HEADINGS: Final = {
     "locator": "place in the file",
     "source_key": "key in the source",
 }
-_UNGROUPED: Final = ("year", "ordinal")
+_UNGROUPED: Final = ("year", "ordinal", "first_year", "last_year")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")
 # A column that says of how many the figures of its row are; it is the panel's denominator and not set.
