@@ -17,6 +17,7 @@ from quiver.releases import Library
 from quiver.web import responses
 from quiver.web.answers import FAILED
 from quiver.web.api import create_api
+from quiver.web.compare import create_compare
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
 from quiver.web.forwarding import Forwarding
@@ -87,6 +88,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         app.register_blueprint(create_graph_store(current_graph, evaluator, settings))
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels))
+    app.register_blueprint(create_compare(panels))
     app.register_blueprint(create_search(settings))
     app.register_blueprint(create_suggestions())
     app.register_blueprint(create_resources(holder, panels, settings))

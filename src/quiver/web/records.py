@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flask import render_template, request
+from flask import render_template
 
 from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.name_page import name_context
-from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec
+from quiver.web.panels import LinkedText, Panels, PanelSpec, wanted_panels
 from quiver.web.paper_page import paper_context
 
 Fact = tuple[str, list[LinkedText]]
@@ -127,6 +127,7 @@ def render_record(
     """The HTML page about *iri*."""
     name = class_of(facts)
     spec = PAGES[name]
+    totals = {"papers": facts.number("q:paperCount") or 0}
     more = spec.context(graph, panels, settings, iri, facts, page) if spec.context else {}
     context: dict[str, object] = {
         "kind": spec.kind,
@@ -136,7 +137,7 @@ def render_record(
         "formats": formats,
         "marks": _marks(graph, facts),
         "facts": _facts(graph, facts, spec.facts),
-        "panels": [_open(graph, panels, row, iri, facts, page) for row in spec.panels],
+        "panels": [panels.offer(graph, row, iri, page, totals) for row in wanted_panels(spec.panels)],
     }
     return render_template(spec.template, **(context | dict(more)))
 
@@ -146,14 +147,6 @@ def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:
     marks = [LinkedText(label, href(series)) for series, label in graph.labels(facts.all("q:ofSeries")).items()]
     count = facts.number("q:paperCount")
     return marks + ([LinkedText(f"{count:,} paper" + ("" if count == 1 else "s"))] if count is not None else [])
-
-
-def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts, page: int) -> Panel:
-    papers = facts.number("q:paperCount") or 0
-    asked_for = request.args.get("open") == spec.query.replace("/", "-") or (spec.paged and page > 1)
-    if 0 < spec.on_demand_above < papers and not asked_for:
-        return panels.closed(graph, spec, iri)
-    return panels.open(graph, spec, iri, page if spec.paged else 1, totals={"papers": papers})
 
 
 def _facts(graph: Graph, facts: Facts, rows: Sequence[tuple[str, str]]) -> list[Fact]:
