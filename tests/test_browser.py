@@ -80,7 +80,7 @@ def test_from_a_search_to_a_citation(watched: Watched, address: str) -> None:
 def test_abstracts_open_with_the_keyboard(watched: Watched, address: str) -> None:
     page = watched.page
     page.goto(f"{address}/name/andrew_zhao.html")
-    summary = page.locator("#name-papers summary").first
+    summary = page.locator("#name-papers .entry summary").first
     summary.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#name-papers .abstract").first).to_be_visible()
