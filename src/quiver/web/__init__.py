@@ -19,6 +19,7 @@ from quiver.web.answers import FAILED
 from quiver.web.api import create_api
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
+from quiver.web.explore import create_explore
 from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
@@ -85,6 +86,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         app.register_blueprint(create_graph_store(current_graph, evaluator, settings))
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels))
+    app.register_blueprint(create_explore(panels, settings))
     app.register_blueprint(create_search(settings))
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())

@@ -211,6 +211,10 @@ class Panels:
         panel.note = query.summary
         return panel
 
+    def kept(self, graph: Graph, name: str) -> Answer | None:
+        """The answer of this query that the release keeps; None where it keeps none."""
+        return self._kept(graph, self.catalogue.get(name))
+
     def _answer(
         self, graph: Graph, query: NamedQuery, parameters: Mapping[str, str], limit: int, offset: int
     ) -> Answer:
