@@ -21,6 +21,7 @@ from tests.sample import write_sample
 CATALOGUE = load_catalogue()
 QUERIES = list(CATALOGUE)
 BOUND = [query for query in QUERIES if query.parameters]
+NARROWED = [(query, one.name) for query in QUERIES for one in query.parameters if one.optional]
 PAGED = [query for query in QUERIES if query.paging]
 
 # A second value for each kind of parameter, and for queries where that one has no answer.
@@ -42,6 +43,12 @@ OTHER_FOR = {
     ("example/joint-papers", "other"): "name/matthieu_lin",
     ("paper/venues", "paper"): "paper/records/conf/one",
     ("paper/links", "paper"): "paper/arrow/h-bbc0b09738a65f80",
+}
+# Area and optional parameter -> two values of it, and what to ask about so that both leave some and not all.
+NARROWER: dict[tuple[str, str], tuple[str, str, dict[str, str]]] = {
+    ("name", "year"): ("2025", "2024", {}),
+    ("name", "venue"): ("venue/neurips", "venue/aaai", {}),
+    ("name", "type"): ("Conference Paper", "Journal Article", {"cluster": "name/mia_fried"}),
 }
 NOTHING = {"iri": "name/nobody_at_all", "string": "no such words", "integer": "987654", "year": "1234"}
 # Joined from several values, whose order SPARQL leaves open.
@@ -129,6 +136,8 @@ def test_the_example_has_an_answer_of_the_columns_stated(query: NamedQuery, stor
 def test_each_parameter_decides_the_answer(query: NamedQuery, store: ox.Store, release: Release) -> None:
     first = ask(store, release, query, query.examples)
     for parameter in query.parameters:
+        if parameter.optional:
+            continue
         changed = {**query.examples, parameter.name: other_value(query, parameter.name)}
         second = ask(store, release, query, changed)
         assert second, f"{changed} has no answer"
@@ -137,9 +146,51 @@ def test_each_parameter_decides_the_answer(query: NamedQuery, store: ox.Store, r
         assert ask(store, release, query, nothing) == []
 
 
+@pytest.mark.parametrize("query, name", NARROWED, ids=lambda value: value if isinstance(value, str) else value.name)
+def test_each_optional_parameter_narrows_the_answer(
+    query: NamedQuery, name: str, store: ox.Store, release: Release
+) -> None:
+    """Two values, one that nothing matches, and none at all; a query of facets keeps those of its own parameter."""
+    parameter = next(one for one in query.parameters if one.name == name)
+    one, other, about = NARROWER[query.area, name]
+    whole, first, second, nothing = (
+        ask(store, release, query, {**query.examples, **about, **chosen}, limit=1000 if query.paging else None)
+        for chosen in ({}, {name: one}, {name: other}, {name: NOTHING[parameter.type]})
+    )
+    assert first
+    assert second
+    assert len({str(one) for one in (whole, first, second, nothing)}) == 4, f"{name} changes nothing"
+    if query.facets:
+        assert set(first) < set(whole)
+        assert set(second) < set(whole)
+    own = [row for row in nothing if frozenset({name}) not in row]
+    assert own == []
+
+
+@pytest.mark.parametrize(
+    "query", [query for query in QUERIES if query.facets and query.count], ids=lambda query: query.name
+)
+def test_facets_count_what_the_list_has(query: NamedQuery, store: ox.Store, release: Release) -> None:
+    """Each figure offered is that of the list narrowed so, alone and with another choice, and so is the count."""
+    facets, count = CATALOGUE.get(query.facets), CATALOGUE.get(query.count)
+    optional = {one.name: one.example for one in query.parameters if one.optional}
+    for chosen in ({}, *({name: value} for name, value in optional.items())):
+        values = {**query.examples, **chosen}
+        rows = evaluate(store, facets.bind(values, release.base)).dicts()
+        assert {row["facet"].value for row in rows if row["facet"]} == {"papers", *optional}
+        for row in rows:
+            facet, papers = row["facet"], row["papers"]
+            assert facet is not None
+            assert papers is not None
+            narrowed = {**values, facet.value: row["value"].value} if row["value"] else values
+            listed = ask(store, release, query, narrowed, limit=1000)
+            assert len(listed) == int(papers.value)
+            assert ask(store, release, count, narrowed) == [(frozenset({papers.value}),)]
+
+
 @pytest.mark.parametrize("query", BOUND, ids=lambda query: query.name)
 def test_values_in_the_text_answer_as_substitutions_do(query: NamedQuery, store: ox.Store, release: Release) -> None:
-    for values in (query.examples, {p.name: other_value(query, p.name) for p in query.parameters}):
+    for values in (query.examples, {p.name: other_value(query, p.name) for p in query.parameters if not p.optional}):
         bound = query.bind(values, release.base)
         result = store.query(query.executable_text(), substitutions=dict(bound.substitutions))
         expected = comparable(query, evaluate(store, bound))
@@ -161,7 +212,7 @@ def test_values_in_the_text_answer_as_substitutions_do(query: NamedQuery, store:
 def test_pages_put_together_are_the_whole_in_any_store(
     query: NamedQuery, store: ox.Store, shuffled: ox.Store, release: Release
 ) -> None:
-    for values in (query.examples, {p.name: other_value(query, p.name) for p in query.parameters}):
+    for values in (query.examples, {p.name: other_value(query, p.name) for p in query.parameters if not p.optional}):
         whole = ask(store, release, query, values, limit=100_000)
         assert ask(shuffled, release, query, values, limit=100_000) == whole
         # A page of bylines is a page of papers, so the pages end where one is empty.

@@ -17,7 +17,9 @@ NO_PROFILE: Final = (
 
 _PANELS: Final = (
     PanelSpec("name/papers-by-year", "Papers by year", "chart", "None of these papers states a year.", of="papers"),
-    PanelSpec("name/papers", "Possible papers", "years", "No paper of this release bears the name.", paged=True),
+    PanelSpec(
+        "name/papers", "Possible papers", "years", "No paper of this release bears the name.", paged=True, filtered=True
+    ),
     PanelSpec("name/coauthors", "Co-authors", "tally", "No byline shows another name.", limit=30, of="papers"),
     PanelSpec("name/venues", "Venues", "tally", "No paper states a venue.", limit=30, of="papers"),
     PanelSpec("name/homonyms", "Names that differ by a number only", "tally", limit=50),
@@ -26,7 +28,6 @@ _PANELS: Final = (
     ),
 )
 _STATEMENTS: Final = PanelSpec("name/page-statements", "Stated and found", "none")
-_SPELLINGS: Final = PanelSpec("name/spellings", "Spellings", "none")
 # Panels whose figures are lower bounds where a byline may be cut.
 _BOUNDED: Final = ("name/papers-by-year", "name/coauthors", "name/venues")
 _AT_LEAST: Final = "At least: some bylines may be cut."
@@ -79,7 +80,6 @@ def name_context(
     shown = [panels.open(graph, spec, iri, page if spec.paged else 1, totals=totals) for spec in _PANELS]
     listing = next(panel for panel in shown if panel.view == "years")
     statements = panels.open(graph, _STATEMENTS, iri)
-    spellings = panels.open(graph, _SPELLINGS, iri)
     papers = listing.papers
     accounts = read_accounts(statements.rows, graph.base)
     for place, (paper, row) in enumerate(zip(papers, listing.rows, strict=True)):
@@ -98,13 +98,14 @@ def name_context(
         "number": number,
         "note": next((account.note for account in accounts if account.note), ""),
         "no_profile": NO_PROFILE,
-        "spellings": [text for row in spellings.rows if (text := text_of(row, "spelling")) != preferred],
+        "spellings": facts.all("skos:altLabel"),
         "paper_count": count,
         "row_count": facts.number("q:authorRowCount") or 0,
         "accounts": accounts,
         "statements": statements,
         "panels": [panel for panel in shown if panel.rows or panel.query != "name/homonyms"],
         "at_least": cut,
+        "path": iri.removeprefix(graph.base),
         "bare": facts.one("q:homonymOf"),
     }
 

@@ -14,6 +14,7 @@ from quiver.catalogue import Answer, Catalogue, Cell, Column, NamedQuery, evalua
 from quiver.config import Settings
 from quiver.namespaces import curie
 from quiver.web.charts import bar_chart, fill_years
+from quiver.web.filters import Filters, read_filters, wanted_filters
 from quiver.web.graph import Graph
 from quiver.web.links import href, path_of, this_page
 from quiver.web.papers import PaperEntry, read_entries
@@ -47,7 +48,8 @@ class PanelSpec:
 
     `of` says what its figures are shares of: a key of `DENOMINATORS`; empty where they are themselves the whole, or
     where nothing is counted. A panel with `on_demand_above` is opened by a link alone where the thing has more papers
-    than that.
+    than that. A panel with `filtered` can be narrowed by the optional parameters of its query, which are then
+    parameters of the page; one panel of a page, and its figures are of `totals["papers"]`.
     """
 
     query: str
@@ -59,6 +61,7 @@ class PanelSpec:
     paged: bool = False
     on_demand_above: int = 0
     of: str = ""
+    filtered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Panel:
     papers: list[PaperEntry] = field(default_factory=list)
     chart: Markup = field(default_factory=Markup)
     paging: Paging | None = None
+    filters: Filters | None = None
     opened_by: str = ""
 
     @property
@@ -178,7 +182,8 @@ class Panels:
         keys of `DENOMINATORS`; those of the release if not given.
         """
         query = self.catalogue.get(spec.query)
-        parameters = _parameters(graph, query, subject, values or {})
+        chosen = wanted_filters(query) if spec.filtered else {}
+        parameters = _parameters(graph, query, subject, {**(values or {}), **chosen})
         limit = spec.limit or self._page_size
         offset = (page - 1) * limit if spec.paged else 0
         found = self._answer(graph, query, parameters, limit + 1, offset).dicts()
@@ -195,12 +200,22 @@ class Panels:
         )
         if not rows:
             panel.empty = "There are no more." if page > 1 else spec.empty or "Nothing is stated."
+        if spec.filtered:
+            whole = (graph.manifest.counts if totals is None else totals)["papers"]
+            facets = self._answer(graph, self.catalogue.get(query.facets), parameters, 0, 0).dicts()
+            panel.filters = read_filters(graph, query, facets, chosen, whole, panel.id)
+            if chosen and not found and page == 1:
+                panel.empty = panel.filters.empty
         if spec.paged:
-            panel.paging = _paging(spec.title, page, offset, len(rows), len(found) > limit)
+            panel.paging = _paging(panel, page, offset, len(found) > limit)
         elif len(found) > len(rows):
             panel.note = f"{spec.note} The first {limit}.".strip()
         _set(graph, panel, query.result_columns)
         return panel
+
+    def is_narrowed(self, spec: PanelSpec) -> bool:
+        """Whether the address asked for narrows the panel of *spec*."""
+        return spec.filtered and bool(wanted_filters(self.catalogue.get(spec.query)))
 
     def closed(self, graph: Graph, spec: PanelSpec, subject: str) -> Panel:
         """The panel of *spec* not asked yet: what it would show, and the link that opens it."""
@@ -264,12 +279,12 @@ def _parameters(graph: Graph, query: NamedQuery, subject: str, values: Mapping[s
     return parameters
 
 
-def _paging(what: str, page: int, offset: int, shown: int, more: bool) -> Paging:
+def _paging(panel: Panel, page: int, offset: int, more: bool) -> Paging:
     return Paging(
-        what=what,
-        range=f"{offset + 1:,} to {offset + shown:,}" + ("" if more or page == 1 else ", the last"),
-        previous=this_page(page=page - 1 if page > 2 else None) if page > 1 else "",
-        next=this_page(page=page + 1) if more else "",
+        what=panel.title,
+        range=f"{offset + 1:,} to {offset + len(panel.rows):,}" + ("" if more or page == 1 else ", the last"),
+        previous=this_page(page=page - 1 if page > 2 else None) + f"#{panel.id}" if page > 1 else "",
+        next=this_page(page=page + 1) + f"#{panel.id}" if more else "",
     )
 
 

@@ -138,7 +138,14 @@ def render_record(
         "facts": _facts(graph, facts, spec.facts),
         "panels": [_open(graph, panels, row, iri, facts, page) for row in spec.panels],
     }
-    return render_template(spec.template, **(context | dict(more)))
+    context |= more
+    return render_template(spec.template, noindex=_is_narrowed(context["panels"]), **context)
+
+
+def _is_narrowed(panels: object) -> bool:
+    """Whether one of *panels* is a list that filters have made shorter: not a page for search engines."""
+    shown = panels if isinstance(panels, list) else []
+    return any(isinstance(one, Panel) and one.filters is not None and bool(one.filters.chosen) for one in shown)
 
 
 def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:
@@ -150,7 +157,11 @@ def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:
 
 def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts, page: int) -> Panel:
     papers = facts.number("q:paperCount") or 0
-    asked_for = request.args.get("open") == spec.query.replace("/", "-") or (spec.paged and page > 1)
+    asked_for = (
+        request.args.get("open") == spec.query.replace("/", "-")
+        or (spec.paged and page > 1)
+        or panels.is_narrowed(spec)
+    )
     if 0 < spec.on_demand_above < papers and not asked_for:
         return panels.closed(graph, spec, iri)
     return panels.open(graph, spec, iri, page if spec.paged else 1, totals={"papers": papers})
