@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -29,7 +29,7 @@ from quiver.web.statements import (
     is_known,
     labels_of,
     read_groups,
-    read_nodes,
+    read_page,
     read_uses,
     text_of_node,
     vocabulary_groups,
@@ -102,7 +102,8 @@ def create_explore(panels: Panels, settings: Settings) -> Blueprint:
         text = request.args.get("iri", "").strip()
         if not text:
             return not_modified("text/html") or _entrance(graph, panels)
-        iri = find_iri(graph, text)
+        counts = kept_counts(panels, graph, "release/properties")
+        iri = find_iri(graph, text, counts or {})
         show = request.args.get("show", "")
         page = wanted_page()
         unchanged = not_modified("text/html")
@@ -110,14 +111,16 @@ def create_explore(panels: Panels, settings: Settings) -> Blueprint:
             return unchanged
         head = _head(graph, iri)
         if not show:
-            return render_template("explore.html", **head, **_overview(graph, panels, iri))
+            return render_template("explore.html", **head, **_overview(graph, panels, iri, counts))
         return render_template("explore.html", **head, listing=_listing(graph, iri, show, page, page_size))
 
     return blueprint
 
 
-def find_iri(graph: Graph, text: str) -> str:
+def find_iri(graph: Graph, text: str, properties: Iterable[str]) -> str:
     """The IRI that *text* is, or a path of ours, or a prefixed name; one that the release or the vocabulary knows.
+
+    *properties* are those of the release, as far as known: by them the datatypes of literals are found.
 
     Raises:
         InvalidParameter: it can be no IRI.
@@ -133,7 +136,7 @@ def find_iri(graph: Graph, text: str) -> str:
             f"iri={text[:200]!r} is no IRI", value=text, hint="Give an IRI, a path of this service, or a prefixed name."
         )
     for iri in candidates:
-        if is_known(graph, iri):
+        if is_known(graph, iri) or datatype_properties(graph, iri, properties):
             return iri
     raise NotFound(f"nothing is said about {text[:200]!r} here", value=text, hint="/search finds papers and names.")
 
@@ -144,9 +147,7 @@ def explore_href(graph: Graph, iri: str, **query: str) -> str:
 
 
 def _head(graph: Graph, iri: str) -> dict[str, object]:
-    types = [
-        node.value for node in read_nodes(graph, iri, term("rdf:type"), "values") if isinstance(node, ox.NamedNode)
-    ]
+    types = graph.about(iri).all("rdf:type")
     types += [
         node.value
         for group in vocabulary_groups(iri)
@@ -184,8 +185,7 @@ def kept_counts(panels: Panels, graph: Graph, query: str) -> dict[str, int] | No
     return None if answer is None else {row[0].value: int(row[1].value) for row in answer.rows if row[0] and row[1]}
 
 
-def _overview(graph: Graph, panels: Panels, iri: str) -> dict[str, object]:
-    counts = kept_counts(panels, graph, "release/properties")
+def _overview(graph: Graph, panels: Panels, iri: str, counts: Mapping[str, int] | None) -> dict[str, object]:
     properties = None if counts is None else list(counts)
     outgoing = read_groups(graph, iri, "values", properties, SHOWN)
     incoming = read_groups(graph, iri, "subjects", properties, SHOWN)
@@ -265,8 +265,8 @@ def _listing(graph: Graph, iri: str, show: str, page: int, size: int) -> Listing
         title, about = "Statements with this property", ""
     else:
         direction, property_ = _direction(show), _property(graph)
-        nodes = list(islice(read_nodes(graph, iri, property_, direction), start, start + size + 1))
-        rows, more = [(view,) for view in _views(graph, nodes[:size])], len(nodes) > size
+        nodes, more = read_page(graph, iri, property_, direction, start, size)
+        rows = [(view,) for view in _views(graph, nodes)]
         parameters = {"resource": iri.removeprefix(graph.base), "property": property_}
         title = "Values" if direction == "values" else "What points here"
         about = curie(property_) or property_
@@ -283,7 +283,7 @@ def _listing(graph: Graph, iri: str, show: str, page: int, size: int) -> Listing
             previous=this_page(page=page - 1 if page > 2 else None) if page > 1 else "",
             next=this_page(page=page + 1) if more and not last else "",
         ),
-        note="In no particular order." + (f" Pages end at {DEEPEST:,}; the query goes on." if last else ""),
+        note=f"Pages end at {DEEPEST:,}; the query goes on." if last else "",
     )
 
 

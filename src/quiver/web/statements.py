@@ -51,8 +51,8 @@ def read_groups(
 
     *properties* are those that the release uses. Without them the first `SAMPLED` statements have to tell.
     """
-    node = ox.NamedNode(iri)
     if properties is None:
+        node = ox.NamedNode(iri)
         pattern = (node, None, None) if direction == "values" else (None, None, node)
         found = islice(graph.store.quads_for_pattern(*pattern), SAMPLED)
         properties = list(dict.fromkeys(quad.predicate.value for quad in found))
@@ -67,16 +67,27 @@ def order_of(property_: str) -> tuple[int, str]:
 
 
 def _group(graph: Graph, iri: str, property_: str, direction: Direction, shown: int) -> Group:
-    found = read_nodes(graph, iri, property_, direction)
-    nodes = list(islice(found, shown))
-    count = len(nodes) + (sum(1 for _ in islice(found, COUNTED + 1 - shown)) if len(nodes) == shown else 0)
-    if len(nodes) == count:
+    nodes = list(islice(_nodes(graph, iri, property_, direction), COUNTED + 1))
+    count = len(nodes)
+    if count <= COUNTED:
         nodes.sort(key=_natural)
-    return Group(property_, direction, tuple(nodes), min(count, COUNTED), count > COUNTED)
+    return Group(property_, direction, tuple(nodes[:shown]), min(count, COUNTED), count > COUNTED)
 
 
-def read_nodes(graph: Graph, iri: str, property_: str, direction: Direction) -> Iterator[Node]:
-    """The nodes at the other end of a resource's statements with one property, in the order of the store's index."""
+def read_page(
+    graph: Graph, iri: str, property_: str, direction: Direction, start: int, length: int
+) -> tuple[list[Node], bool]:
+    """A page of the nodes at the other end of a resource's statements with one property, and whether more follow.
+
+    Up to `COUNTED` nodes are sorted, more are in the order of the store's index.
+    """
+    nodes = list(islice(_nodes(graph, iri, property_, direction), max(COUNTED, start + length) + 1))
+    if len(nodes) <= COUNTED:
+        nodes.sort(key=_natural)
+    return nodes[start : start + length], len(nodes) > start + length
+
+
+def _nodes(graph: Graph, iri: str, property_: str, direction: Direction) -> Iterator[Node]:
     node, predicate = ox.NamedNode(iri), ox.NamedNode(property_)
     if direction == "values":
         return (quad.object for quad in graph.store.quads_for_pattern(node, predicate, None))
