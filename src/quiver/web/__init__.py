@@ -29,6 +29,7 @@ from quiver.web.panels import Panels
 from quiver.web.problems import register_problems
 from quiver.web.protocol import create_protocol
 from quiver.web.proxied import Proxied
+from quiver.web.rejects import create_rejects
 from quiver.web.resources import create_resources
 from quiver.web.search_page import create_search
 from quiver.web.service import Metrics, create_service
@@ -88,6 +89,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_pages(panels))
     app.register_blueprint(create_explore(panels, settings))
     app.register_blueprint(create_search(settings))
+    app.register_blueprint(create_rejects(shelf, settings))
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))

@@ -157,11 +157,11 @@ def _head(graph: Graph, iri: str) -> dict[str, object]:
     ]
     (view,) = _views(graph, [ox.NamedNode(iri)])
     return {
-        "iri": iri,
+        "resource": iri,
         "label": view.text,
         "number": view.number,
         "name": curie(iri) or "",
-        "page": "" if view.outside else view.href,
+        "its_page": "" if view.outside else view.href,
         "address": view.href if view.outside else "",
         "types": _views(graph, [ox.NamedNode(one) for one in dict.fromkeys(types)]),
         "data": {"resource": iri.removeprefix(graph.base)},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from flask import g
+from flask import g, request
 from markupsafe import Markup
 
 from quiver.catalogue import Answer, Catalogue, Cell, Column, NamedQuery, evaluate, read_materialised
@@ -19,15 +19,21 @@ from quiver.web.graph import Graph
 from quiver.web.links import href, path_of, this_page
 from quiver.web.papers import PaperEntry, read_entries
 
-# "bars" is a chart above the tally that it draws, "chart" one above a table that opens.
-View = Literal["table", "tally", "chart", "bars", "papers", "years", "none"]
+# "bars" is a chart above the tally that it draws, "chart" one above a table that opens, "figures" are a few big numbers.
+View = Literal["table", "tally", "figures", "chart", "bars", "papers", "years", "none"]
 Row = Mapping[str, Cell | None]
 
 # A column and the column that says how it reads are shown as one linked cell.
 _TITLE: Final = "title"
 # Columns whose names say less than they should to a reader.
-_HEADINGS: Final = {"cluster": "name", "row": "author row", "bare": "without the number"}
-_UNGROUPED: Final = ("year", "ordinal")
+_HEADINGS: Final = {
+    "cluster": "name",
+    "row": "author row",
+    "bare": "without the number",
+    "percent": "share, %",
+    "new_percent": "new, %",
+}
+_UNGROUPED: Final = ("year", "first_year", "last_year", "ordinal")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")
 # What figures can be shares of: a count of the release or of the page's thing -> the words for one and for several.
@@ -39,6 +45,8 @@ DENOMINATORS: Final[dict[str, tuple[str, str]]] = {
     "venue_series": ("venue", "venues"),
     "venue_editions": ("venue edition", "venue editions"),
     "sources": ("source", "sources"),
+    "cluster_pages": ("page about a name", "pages about names"),
+    "orcids": ("ORCID iD", "ORCID iDs"),
 }
 
 
@@ -49,7 +57,8 @@ class PanelSpec:
     `of` says what its figures are shares of: a key of `DENOMINATORS`; empty where they are themselves the whole, or
     where nothing is counted. A panel with `on_demand_above` is opened by a link alone where the thing has more papers
     than that. A panel with `filtered` can be narrowed by the optional parameters of its query, which are then
-    parameters of the page; one panel of a page, and its figures are of `totals["papers"]`.
+    parameters of the page; one panel of a page, and its figures are of `totals["papers"]`. `charted` are the columns
+    that a "chart" draws, each by itself; the first figure if not given.
     """
 
     query: str
@@ -62,6 +71,7 @@ class PanelSpec:
     on_demand_above: int = 0
     of: str = ""
     filtered: bool = False
+    charted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,19 @@ class Paging:
     next: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A figure in words, which is a link to the query that gives it."""
+
+    text: str
+    query: str
+    parameters: Mapping[str, str]
+
+    @property
+    def query_path(self) -> str:
+        return f"queries/{self.query}"
+
+
 @dataclass(slots=True)
 class Panel:
     """A panel as templates set it; only what its `view` needs is filled in."""
@@ -117,6 +140,7 @@ class Panel:
     chart: Markup = field(default_factory=Markup)
     paging: Paging | None = None
     filters: Filters | None = None
+    claims: list[Claim] = field(default_factory=list)
     opened_by: str = ""
 
     @property
@@ -187,7 +211,9 @@ class Panels:
         limit = spec.limit or self._page_size
         offset = (page - 1) * limit if spec.paged else 0
         found = self._answer(graph, query, parameters, limit + 1, offset).dicts()
-        rows = found[:limit] if query.paging or spec.limit else found
+        if spec.paged and not query.paging:
+            found = found[offset : offset + limit + 1]
+        rows = found[:limit] if query.paging or spec.limit or spec.paged else found
         panel = Panel(
             id=spec.query.replace("/", "-"),
             title=spec.title,
@@ -210,12 +236,28 @@ class Panels:
             panel.paging = _paging(panel, page, offset, len(found) > limit)
         elif len(found) > len(rows):
             panel.note = f"{spec.note} The first {limit}.".strip()
-        _set(graph, panel, query.result_columns)
+        _set(graph, panel, query.result_columns, spec.charted)
         return panel
 
     def is_narrowed(self, spec: PanelSpec) -> bool:
         """Whether the address asked for narrows the panel of *spec*."""
         return spec.filtered and bool(wanted_filters(self.catalogue.get(spec.query)))
+
+    def open_or_offer(
+        self, graph: Graph, spec: PanelSpec, subject: str, page: int, papers: int, size: int | None = None
+    ) -> Panel:
+        """The panel of *spec* about a thing with so many *papers*: opened where it is small, asked for or narrowed.
+
+        *size* is what `on_demand_above` is compared with, where that is not the number of papers.
+        """
+        asked_for = (
+            request.args.get("open") == spec.query.replace("/", "-")
+            or (spec.paged and page > 1)
+            or self.is_narrowed(spec)
+        )
+        if 0 < spec.on_demand_above < (papers if size is None else size) and not asked_for:
+            return self.closed(graph, spec, subject)
+        return self.open(graph, spec, subject, page if spec.paged else 1, totals={"papers": papers})
 
     def closed(self, graph: Graph, spec: PanelSpec, subject: str) -> Panel:
         """The panel of *spec* not asked yet: what it would show, and the link that opens it."""
@@ -254,7 +296,7 @@ class Panels:
         return self._materialised[key]
 
 
-def _set(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
+def _set(graph: Graph, panel: Panel, columns: Sequence[Column], charted: Sequence[str] = ()) -> None:
     """Fill in what the panel's view needs."""
     if panel.view in ("papers", "years"):
         panel.papers = read_entries(graph, [text_of(row, "paper") for row in panel.rows])
@@ -262,10 +304,10 @@ def _set(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
         _set_tally(graph, panel, columns)
         if panel.view == "bars" and len(panel.rows) > 1:
             _set_chart(panel, columns)
-    elif panel.view in ("table", "chart"):
+    elif panel.view in ("table", "chart", "figures"):
         _set_table(graph, panel, columns)
         if panel.view == "chart" and len(panel.rows) > 1:
-            _set_chart(panel, columns)
+            _set_chart(panel, columns, charted)
         elif panel.view == "chart":
             panel.view = "table"  # one bar says nothing that its figure does not
 
@@ -343,11 +385,16 @@ def _set_tally(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
         panel.tally.append(TallyItem(label, iri, number, f"{value:,}" if value is not None else ""))
 
 
-def _set_chart(panel: Panel, columns: Sequence[Column]) -> None:
+def _set_chart(panel: Panel, columns: Sequence[Column], charted: Sequence[str] = ()) -> None:
+    """Draw the figures of each column of *charted* against the first column that is no IRI; by itself one has no name."""
     label = next(column.name for column in columns if column.kind != "iri" and not column.name.endswith("_label"))
-    figure = _figure([column for column in columns if column.name != label])
-    points = [(text_of(row, label), number_of(row, figure) or 0) for row in panel.rows]
-    if all(text.isdigit() for text, _ in points):
-        points = [(str(year), count) for year, count in fill_years([(int(text), count) for text, count in points])]
-    told = ", ".join(f"{text}: {count:,}" for text, count in points if count)
-    panel.chart = bar_chart(points, chart_id=f"{panel.id}-chart", title=panel.title, description=told)
+    for figure in charted or (_figure([column for column in columns if column.name != label]),):
+        points = [(text_of(row, label), number_of(row, figure) or 0) for row in panel.rows]
+        if all(text.isdigit() for text, _ in points):
+            points = [(str(year), count) for year, count in fill_years([(int(text), count) for text, count in points])]
+        told = ", ".join(f"{text}: {count:,}" for text, count in points if count)
+        title = _heading(figure).capitalize() if charted else panel.title
+        if charted:
+            panel.chart += Markup('<p class="charted" aria-hidden="true">{}</p>').format(title)
+        chart_id = f"{panel.id}-{figure}" if charted else panel.id
+        panel.chart += bar_chart(points, chart_id=f"{chart_id}-chart", title=title, description=told)
