@@ -144,7 +144,7 @@ def test_the_form_of_a_query_leaves_optional_parameters_open(client: FlaskClient
 def test_counts_in_words() -> None:
     year = Filter("year", "Year", (), chosen="2024")
     open_ = Filter("venue", "Venue", (FilterValue("A", "1", "?"),))
-    assert Filters((open_,), 1200, 1200, "").count == "1,200 papers"
-    assert Filters((year,), 12, 1200, "").count == "12 of 1,200 papers"
-    assert Filters((year,), 0, 1, "").empty == "This one paper is not of the year 2024."
-    assert Filters((year, open_), 1, 2, "").offered == (open_,)
+    assert Filters((open_,), 1200, 1200, "", "").count == "1,200 papers"
+    assert Filters((year,), 12, 1200, "", "").count == "12 of 1,200 papers"
+    assert Filters((year,), 0, 1, "", "").empty == "This one paper is not of the year 2024."
+    assert Filters((year, open_), 1, 2, "", "").offered == (open_,)

@@ -57,12 +57,17 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of one list, what they leave of it, and the link that takes all of them away."""
+    """The filters of one list, what they leave of it, and the link that takes all of them away.
+
+    `query_path` leads to the query of facets; `opened_by` to the filters of a list so long that they are not yet there.
+    """
 
     filters: tuple[Filter, ...]
     found: int
     whole: int
     clear: str
+    query_path: str
+    opened_by: str = ""
 
     @property
     def chosen(self) -> tuple[Filter, ...]:
@@ -115,7 +120,14 @@ def read_filters(
         for one in query.parameters
         if one.optional
     ]
-    return Filters(tuple(filters), found, whole, _link(panel_id, dict.fromkeys(wanted)))
+    clear = _link(panel_id, dict.fromkeys(wanted))
+    return Filters(tuple(filters), found, whole, clear, f"queries/{query.facets}")
+
+
+def offer_filters(query: NamedQuery, whole: int, opened_by: str) -> Filters:
+    """The filters of a list of *whole* papers, not yet counted, and the link that has them counted."""
+    filters = [Filter(one.name, FILTERS[one.name][0], ()) for one in query.parameters if one.optional]
+    return Filters(tuple(filters), whole, whole, "", f"queries/{query.facets}", opened_by)
 
 
 def _filter(graph: Graph, name: str, kind: str, rows: Sequence[Row], chosen: str, found: int, panel_id: str) -> Filter:

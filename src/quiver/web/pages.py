@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, render_template
 
 from quiver.namespaces import PREFIXES
 from quiver.web.graph import current_graph
@@ -26,12 +26,13 @@ STATISTICS: Final = (
         "chart",
         "No paper states a year.",
         of="papers",
-        charted=("papers", "papers_until_then"),
+        charted=("papers", "papers_by_then"),
     ),
-    PanelSpec("release/coverage", "What papers come with", of="papers"),
+    PanelSpec("release/coverage", "What papers come with", "shares", of="papers"),
     PanelSpec(
         "release/stated-types",
         "Types, statuses, tracks",
+        "shares",
         empty="No paper states a type, a status or a track.",
         note="As stated; a paper may have several, or none.",
         limit=20,
@@ -49,9 +50,15 @@ STATISTICS: Final = (
 )
 # A page opens with eight queries at most.
 STATISTICS_ON_DEMAND: Final = (
-    PanelSpec("release/byline-statuses", "Bylines complete or cut", of="papers"),
+    PanelSpec("release/byline-statuses", "Bylines complete or cut", "shares", of="papers", on_demand=True),
     PanelSpec(
-        "release/most-frequent-names", "Most frequent names", "tally", note="Names, not people.", limit=60, of="papers"
+        "release/most-frequent-names",
+        "Most frequent names",
+        "tally",
+        note="Names, not people.",
+        limit=60,
+        of="papers",
+        on_demand=True,
     ),
 )
 # One query that shows what the graph is for: names that share most papers with a name.
@@ -87,19 +94,13 @@ def create_pages(panels: Panels) -> Blueprint:
     def statistics() -> Response | str:
         g.tagged = True
         graph = current_graph()
-        asked = request.args.get("open", "")
         return not_modified("text/html") or render_template(
             "overview.html",
             title="Statistics",
             lede="The release in figures.",
             panels=[
                 *(panels.open(graph, spec) for spec in STATISTICS),
-                *(
-                    panels.open(graph, spec)
-                    if asked == spec.query.replace("/", "-")
-                    else panels.closed(graph, spec, "")
-                    for spec in STATISTICS_ON_DEMAND
-                ),
+                *(panels.offer(graph, spec, "", 1, graph.manifest.counts) for spec in STATISTICS_ON_DEMAND),
             ],
         )
 

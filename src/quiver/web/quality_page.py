@@ -106,8 +106,8 @@ CHECKS: Final[dict[str, tuple[Check, ...]]] = {
         ),
     ),
 }
-_OVERVIEW: Final = PanelSpec("quality/overview", "Checks", "none")
-_COVERAGE: Final = PanelSpec("release/coverage", "What papers come with", "none")
+_OVERVIEW: Final = PanelSpec("quality/overview", "What was found", "none")
+_COVERAGE: Final = PanelSpec("release/coverage", "What papers lack", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def read_quality(graph: Graph, panels: Panels, page: int) -> Quality:
     totals = {text_of(row, "check"): number_of(row, "total") for row in overview.rows}
     lacking = {text_of(row, "what"): number_of(row, "lacking") for row in coverage.rows}
     asked = request.args.get("open", "")
-    groups = {}
+    groups: dict[str, list[CheckRow]] = {}
     opened = None
     for title, checks in CHECKS.items():
         groups[title] = []

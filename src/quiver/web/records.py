@@ -12,7 +12,7 @@ from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.name_page import name_context
-from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec
+from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec, wanted_panels
 from quiver.web.paper_page import paper_context
 from quiver.web.source_pages import file_context, row_context, source_context
 from quiver.web.venue_pages import edition_context, venue_context
@@ -39,7 +39,7 @@ PAGES: Final[dict[str, PageSpec]] = {
     "AuthorRow": PageSpec(
         "Author row",
         lede="One author entry of one source: one id, or one exact spelling. It says what the source lists together.",
-        facts=(("Source", "q:ofSource"), ("The source's id", "q:sourceKey")),
+        facts=(("The source's id", "q:sourceKey"),),
         context=row_context,
     ),
     "VenueSeries": PageSpec(
@@ -109,7 +109,7 @@ def render_record(
     name = class_of(facts)
     spec = PAGES[name]
     more = spec.context(graph, panels, settings, iri, facts, page) if spec.context else {}
-    papers = facts.number("q:paperCount") or 0
+    totals = {"papers": facts.number("q:paperCount") or 0}
     context: dict[str, object] = {
         "kind": spec.kind,
         "lede": spec.lede,
@@ -118,7 +118,7 @@ def render_record(
         "formats": formats,
         "marks": _marks(graph, facts),
         "facts": _facts(graph, facts, spec.facts),
-        "panels": [panels.open_or_offer(graph, row, iri, page, papers) for row in spec.panels],
+        "panels": [panels.offer(graph, row, iri, page, totals) for row in wanted_panels(spec.panels)],
     }
     context |= more
     return render_template(spec.template, noindex=_is_narrowed(context["panels"]), **context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -12,14 +11,21 @@ from quiver.identifiers import encode_segment
 from quiver.manifest import Input, SourceCounts
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
-from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec, number_of
+from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec, number_of, wanted_panels
 
 # Panels that go through all papers of the release wait to be asked for where there are more.
 _MANY: Final = 5_000
 _SOURCE: Final = (
     PanelSpec("source/files", "Files as read", limit=200),
     PanelSpec("source/counts", "What it holds", on_demand_above=20_000),
-    PanelSpec("source/papers-by-year", "Papers by year", "chart", "None of its papers states a year.", of="papers"),
+    PanelSpec(
+        "source/papers-by-year",
+        "Papers by year",
+        "chart",
+        "None of its papers states a year.",
+        of="papers",
+        on_demand_above=_MANY,
+    ),
     PanelSpec("source/records", "Records as stated", empty="It has no records.", paged=True, on_demand_above=_MANY),
 )
 _FILE: Final = (
@@ -58,13 +64,17 @@ def source_context(
     counts = graph.manifest.sources.get(slug, SourceCounts())
     all_papers = graph.manifest.counts.get("papers", 0)
     papers = counts.accepted - counts.pages
-    sizes = {"source/counts": papers}
-    years = replace(_SOURCE[2], on_demand_above=_MANY)
-    specs = (*_SOURCE[:2], years, _SOURCE[3])
+    shown = [
+        panels.offer(
+            graph, spec, iri, page, {"papers": papers}, papers if spec.query == "source/counts" else all_papers
+        )
+        for spec in wanted_panels(_SOURCE)
+    ]
+    for panel in shown:
+        if panel.query == "source/files":
+            _shorten_checksums(panel)
     return {
-        "panels": [
-            panels.open_or_offer(graph, spec, iri, page, papers, sizes.get(spec.query, all_papers)) for spec in specs
-        ],
+        "panels": shown,
         "reading": {
             "counts": counts,
             "release": graph.manifest,
@@ -72,6 +82,14 @@ def source_context(
             "licence": settings.text("licence"),
         },
     }
+
+
+def _shorten_checksums(panel: Panel) -> None:
+    """Show of each SHA-256, the last column, as much as the file's IRI has; the file's page has all."""
+    for cells in panel.cells:
+        checksum = cells[-1]
+        if checksum is not None:
+            cells[-1] = LinkedText(checksum.text[:12] + "…")
 
 
 def file_context(
@@ -82,7 +100,7 @@ def file_context(
     found = next((one for one in graph.manifest.inputs if one.sha256 == sha256), None)
     all_papers = graph.manifest.counts.get("papers", 0)
     return {
-        "panels": [panels.open_or_offer(graph, spec, iri, page, 0, all_papers) for spec in _FILE],
+        "panels": [panels.offer(graph, spec, iri, page, {"papers": 0}, all_papers) for spec in wanted_panels(_FILE)],
         "read_from_file": _read(found) if found else "",
         "release": graph.manifest,
     }
@@ -99,7 +117,7 @@ def row_context(
     """What the page of an author row has besides what every record has."""
     counted = panels.open(graph, _ROW_COUNT, iri)
     papers = sum(number_of(row, "papers") or 0 for row in counted.rows)
-    shown = [panels.open_or_offer(graph, spec, iri, page, papers) for spec in _ROW]
+    shown = [panels.offer(graph, spec, iri, page, {"papers": papers}) for spec in wanted_panels(_ROW)]
     for panel in shown:
         if panel.query == "author/identifiers":
             _link_identifiers(panel)

@@ -8,18 +8,20 @@ from typing import Final
 from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
-from quiver.web.panels import Claim, LinkedText, Panel, Panels, PanelSpec, Row, number_of, text_of
+from quiver.web.panels import Claim, LinkedText, Panel, Panels, PanelSpec, Row, number_of, text_of, wanted_panels
 
 _NO_PAPERS: Final = "No paper of this release belongs here."
 # Reading every byline costs some 30 microseconds a paper; a page is to open without waiting for that.
 _MANY: Final = 1000
 
+_EDITIONS: Final = "venue/editions"
+_NEW_NAMES: Final = "edition/new-names"
 _VENUE: Final = (
-    PanelSpec("venue/editions", "Editions", "bars", "No paper of this venue states a year.", limit=200, of="papers"),
+    PanelSpec(_EDITIONS, "Editions", "bars", "No paper of this venue states a year.", limit=200, of="papers"),
     PanelSpec(
         "venue/stated-types",
         "Types and statuses",
-        "table",
+        "shares",
         "No paper of this venue states a type, a status or a track.",
         limit=30,
         on_demand_above=3000,
@@ -58,21 +60,21 @@ _EDITION: Final = (
         on_demand_above=_MANY,
         of="papers",
     ),
-)
-_NEW_NAMES: Final = PanelSpec(
-    "edition/new-names",
-    "Names new here",
-    "tally",
-    "Every name stands in an earlier edition, too.",
-    note="They stand in no earlier edition of this release.",
-    limit=30,
-    on_demand_above=_MANY,
+    PanelSpec(
+        _NEW_NAMES,
+        "Names new here",
+        "tally",
+        "Every name stands in an earlier edition, too.",
+        note="They stand in no earlier edition of this release.",
+        limit=30,
+        on_demand_above=_MANY,
+    ),
 )
 _NEIGHBOURS: Final = PanelSpec("edition/neighbours", "Editions before and after", "none")
 _NAMES_COUNT: Final = PanelSpec("edition/names-count", "Names", "none")
 _STATUSES: Final = PanelSpec("venue/byline-statuses", "Bylines", "none")
 # Panels whose figures are lower bounds where a byline may be cut.
-_BOUNDED: Final = ("venue/top-names", "venue/names-by-edition", "edition/top-names", "edition/new-names")
+_BOUNDED: Final = ("venue/top-names", "venue/names-by-edition", "edition/top-names", _NEW_NAMES)
 
 
 def venue_context(
@@ -80,10 +82,11 @@ def venue_context(
 ) -> Mapping[str, object]:
     """What the page of a venue has besides what every record has."""
     papers = facts.number("q:paperCount") or 0
-    shown = [panels.open_or_offer(graph, spec, iri, page, papers) for spec in _VENUE]
-    keys = sorted(text_of(row, "edition_key") for row in shown[0].rows)
+    totals = {"papers": papers}
+    shown = [panels.offer(graph, spec, iri, page, totals) for spec in wanted_panels(_VENUE)]
+    keys = sorted(text_of(row, "edition_key") for panel in shown if panel.query == _EDITIONS for row in panel.rows)
     if any(not key.isdigit() for key in keys):
-        shown.insert(1, panels.open_or_offer(graph, _BY_YEAR, iri, page, papers))
+        shown.insert(1, panels.offer(graph, _BY_YEAR, iri, page, totals))
     if any(_is_bounded(panel) for panel in shown):
         statuses = panels.open(graph, _STATUSES, iri).rows
         cut = sum(number_of(row, "papers") or 0 for row in statuses if not text_of(row, "status").endswith("#Complete"))
@@ -105,14 +108,16 @@ def edition_context(
     (series,) = facts.all("q:ofSeries")
     venue = graph.about(series)
     label = venue.one("rdfs:label")
-    shown = [panels.open_or_offer(graph, spec, iri, page, papers) for spec in _EDITION]
-    new_names = panels.open_or_offer(graph, _NEW_NAMES, iri, page, papers, venue.number("q:paperCount"))
+    totals = {"papers": papers}
+    # To know what is new takes reading the editions before.
+    sizes = {_NEW_NAMES: venue.number("q:paperCount")}
+    shown = [panels.offer(graph, spec, iri, page, totals, sizes.get(spec.query)) for spec in wanted_panels(_EDITION)]
     cut = 0
-    if not all(panel.opened_by for panel in (shown[1], new_names)):
+    if any(_is_bounded(panel) for panel in shown):
         counts = panels.open(graph, _NAMES_COUNT, iri)
         cut = sum(number_of(row, "cut_bylines") or 0 for row in counts.rows)
-        new_names.claims = _claims(counts)
-    shown.append(new_names)
+        for panel in shown:
+            panel.claims = _claims(counts) if panel.query == _NEW_NAMES else []
     _say_at_least(shown, cut)
     key = facts.one("q:editionKey")
     return {
