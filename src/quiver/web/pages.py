@@ -42,7 +42,7 @@ STATISTICS: Final = (
         "release/byline-lengths",
         "Names on a byline",
         "chart",
-        note="Papers by the number of names stated; some bylines may be cut.",
+        note="Papers by the number of names stated, more than thirty together. Some bylines may be cut.",
         of="papers",
     ),
     PanelSpec("release/names-by-papers", "Papers of a name", "chart", note="Names, not people.", of="name_clusters"),

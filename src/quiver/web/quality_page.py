@@ -126,7 +126,7 @@ class CheckRow:
         if not self.found or not self.total or self.check.things[0]:
             return ""
         percent = 100 * self.found / self.total
-        return f"{percent:.1f} %" if percent >= 0.1 else "under 0.1 %"
+        return f"{percent:.1f} %".replace(".0 ", " ") if percent >= 0.1 else "under 0.1 %"
 
     @property
     def whole(self) -> str:

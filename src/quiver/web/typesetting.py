@@ -39,6 +39,8 @@ _HEADINGS: Final = {
     "locator": "place",
 }
 _UNGROUPED: Final = ("year", "first_year", "last_year", "ordinal")
+# Columns whose numbers are years: one after the other in a chart, whatever lies between.
+_YEARS: Final = ("year", "edition_key")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")
 # A column that says of how many the figures of its row are; it is the panel's denominator and not set.
@@ -257,7 +259,7 @@ def _add_chart(panel: Panel, columns: Sequence[Column], narrows: str, charted: s
     points = [(text_of(row, label), number_of(row, figure) or 0) for row in panel.rows]
     if all(text.isdigit() for text, _ in points):
         numbers = [(int(text), count) for text, count in points]
-        points = [(str(year), count) for year, count in fill_years(numbers)] if label == "year" else fold_tail(numbers)
+        points = [(str(year), count) for year, count in fill_years(numbers)] if label in _YEARS else fold_tail(numbers)
     title = _heading(figure).capitalize() if charted else panel.title
     if charted:
         panel.chart += Markup('<p class="charted" aria-hidden="true">{}</p>').format(title)
@@ -314,8 +316,13 @@ def _count(count: int) -> LinkedText | None:
 
 def _set_shares(panel: Panel, columns: Sequence[Column], whole: int) -> None:
     figure = _figure(columns)
+    named = [place for place, column in enumerate(panel.columns[:-1]) if not column.number]
     shares = [
-        Share(next(cell.text for cell in cells if cell), number_of(row, figure) or 0, next(c.href for c in cells if c))
+        Share(
+            ", ".join(cell.text for place in named if (cell := cells[place])),
+            number_of(row, figure) or 0,
+            next(c.href for c in cells if c),
+        )
         for row, cells in zip(panel.rows[:_SHARES_DRAWN], panel.cells, strict=False)
     ]
     panel.chart = share_chart(
