@@ -11,6 +11,7 @@ from quiver.search.documents import (
 )
 from quiver.search.index import SearchIndex
 from quiver.search.language import parse_search
+from quiver.search.snippets import compile_beginnings, mark_pieces, split_at
 from quiver.search.writing import write_index
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "SearchHit",
     "SearchIndex",
     "Snippet",
+    "compile_beginnings",
+    "mark_pieces",
     "parse_search",
+    "split_at",
     "write_index",
 ]

@@ -23,6 +23,7 @@ from quiver.web.explore import create_explore
 from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
+from quiver.web.heads import head_of
 from quiver.web.links import href, this_page
 from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
@@ -33,6 +34,7 @@ from quiver.web.rejects import create_rejects
 from quiver.web.resources import create_resources
 from quiver.web.search_page import create_search
 from quiver.web.service import Metrics, create_service
+from quiver.web.suggestions import create_suggestions
 from quiver.web.vocabulary import create_vocabulary
 
 __all__ = ["SERVED", "Served", "create_app"]
@@ -90,6 +92,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_explore(panels, settings))
     app.register_blueprint(create_search(settings))
     app.register_blueprint(create_rejects(shelf, settings))
+    app.register_blueprint(create_suggestions())
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))
@@ -99,6 +102,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         graph = g.get("graph")
         return {
             "href": href,
+            "head_of": head_of,
             "this_page": this_page,
             "site_title": settings.text("title"),
             "licence": settings.text("licence"),

@@ -36,7 +36,7 @@ _HEADINGS: Final = {
     "percent": "share, %",
     "sha256": "SHA-256",
     "source_key": "key in the source",
-    "locator": "place",
+    "locator": "place in the file",
 }
 _UNGROUPED: Final = ("year", "first_year", "last_year", "ordinal")
 # Columns whose numbers are years: one after the other in a chart, whatever lies between.
