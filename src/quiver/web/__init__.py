@@ -17,6 +17,7 @@ from quiver.releases import Library
 from quiver.web import responses
 from quiver.web.answers import FAILED
 from quiver.web.api import create_api
+from quiver.web.compare import create_compare
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
 from quiver.web.explore import create_explore
@@ -90,6 +91,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels))
     app.register_blueprint(create_explore(panels, settings))
+    app.register_blueprint(create_compare(panels))
     app.register_blueprint(create_search(settings))
     app.register_blueprint(create_rejects(shelf, settings))
     app.register_blueprint(create_suggestions())

@@ -134,6 +134,36 @@ def stacked_chart(
     return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
 
 
+def paired_chart(
+    points: Sequence[tuple[str, Sequence[int]]],
+    series: Sequence[Series],
+    *,
+    chart_id: str,
+    title: str,
+    description: str,
+) -> Markup:
+    """Upright bars beside each other, one a series, at each point."""
+    if not points:
+        return Markup("")
+    step = 100 / max(len(points), _LEAST_STEPS)
+    width = min(step * 0.76, 56 * 100 / WIDE) / len(series)
+    base = _TOP + _HEIGHT
+    scale = _HEIGHT / max(1, *(max(counts) for _, counts in points))
+    every, every_narrow = (_every([label for label, _ in points], step, room) for room in (WIDE, NARROW))
+    pieces = [_opening("chart", chart_id, title, description, base + _LABEL_HEIGHT, linked=False)]
+    pieces += [_definitions(chart_id, series)]
+    for place, (label, counts) in enumerate(points):
+        centre = step * (place + 0.5)
+        left = centre - width * len(series) / 2
+        for number, (one, count) in enumerate(zip(series, counts, strict=True)):
+            bar, _ = _stack(label, (count,), (one,), chart_id, left + width * number, width, base, scale)
+            pieces.append(bar)
+        if place % every == 0:
+            pieces.append(_text(centre, base + 16, label, "label" if place % every_narrow == 0 else "label wide-only"))
+    pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/></svg>')
+    return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
+
+
 def share_chart(
     shares: Sequence[Share], whole: int, *, chart_id: str, title: str, description: str, what: str = "papers"
 ) -> Markup:

@@ -12,7 +12,7 @@ from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.name_page import name_context
-from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec, wanted_panels
+from quiver.web.panels import LinkedText, Panels, PanelSpec, wanted_panels
 from quiver.web.paper_page import paper_context
 from quiver.web.source_pages import file_context, row_context, source_context
 from quiver.web.venue_pages import edition_context, venue_context
@@ -120,14 +120,7 @@ def render_record(
         "facts": _facts(graph, facts, spec.facts),
         "panels": [panels.offer(graph, row, iri, page, totals) for row in wanted_panels(spec.panels)],
     }
-    context |= more
-    return render_template(spec.template, noindex=_is_narrowed(context["panels"]), **context)
-
-
-def _is_narrowed(panels: object) -> bool:
-    """Whether one of *panels* is a list that filters have made shorter: not a page for search engines."""
-    shown = panels if isinstance(panels, list) else []
-    return any(isinstance(one, Panel) and one.filters is not None and bool(one.filters.chosen) for one in shown)
+    return render_template(spec.template, **(context | dict(more)))
 
 
 def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:

@@ -31,7 +31,7 @@ _HEADINGS: Final = {
     "cluster": "name",
     "row": "author row",
     "bare": "without the number",
-    "papers_in_common": "papers",
+    "coauthor": "co-author",
     "new_percent": "new, %",
     "percent": "share, %",
     "sha256": "SHA-256",
@@ -49,7 +49,7 @@ WHOLE: Final = "whole"
 _SHARES_DRAWN: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ColumnHead:
     label: str
     number: bool
