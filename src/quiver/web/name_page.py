@@ -64,7 +64,14 @@ _PANELS: Final = (
         on_demand_above=_MANY,
         of="complete",
     ),
-    PanelSpec(_SIMILAR, "Names like this one", "table", note="Other names. All papers of each.", compared=True),
+    PanelSpec(
+        _SIMILAR,
+        "Names like this one",
+        "table",
+        "No other name differs from this one by a number, and none resembles it.",
+        "Other names, each with all of its papers.",
+        compared=True,
+    ),
     PanelSpec(
         "name/author-rows",
         "Author rows by source",

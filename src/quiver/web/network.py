@@ -99,8 +99,8 @@ def _line(tie: Tie, nodes: Sequence[Node], points: Sequence[tuple[float, float]]
     width = _THINNEST + (_THICKEST - _THINNEST) * (tie.papers - 1) / max(1, heaviest - 1)
     said = f"{nodes[tie.one].label} and {nodes[tie.other].label}: {tie.papers:,}"
     return (
-        f'<path class="tie" data-ends="{tie.one} {tie.other}" stroke-width="{width:.1f}" '
-        f'd="M{x:.1f} {y:.1f} {other_x:.1f} {other_y:.1f}"><title>{escape(said)}</title></path>'
+        f'<g class="tie" data-ends="{tie.one} {tie.other}"><title>{escape(said)}</title>'
+        f'<path stroke-width="{width:.1f}" d="M{x:.1f} {y:.1f} {other_x:.1f} {other_y:.1f}"/></g>'
     )
 
 
