@@ -213,8 +213,8 @@ def test_hostile_text_is_text(client: FlaskClient) -> None:
     for path in ("paper/hostile/hostile/0", "dcterms:title", "q:Paper"):
         page = read(client.get(f"/explore?iri={path}"))
         assert not page.unbalanced
-        assert not page.foreign_scripts
         assert {"iframe", "img"}.isdisjoint(tag for tag, _ in page.tags)
+        assert not page.foreign_scripts
         assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
         assert not any(link.startswith(("javascript:", "data:")) for link in page.links)
 
