@@ -71,6 +71,19 @@ def fill_years(points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return [(year, counts.get(year, 0)) for year in range(min(counts), max(counts) + 1)]
 
 
+def fold_tail(points: Sequence[tuple[int, int]], most: int = 30) -> list[tuple[str, int]]:
+    """The points by number from the least on, zeros between; all beyond *most* together, so that steps stay equal.
+
+    >>> fold_tail([(1, 5), (3, 2), (40, 1), (900, 1)], 3)
+    [('1', 5), ('2', 0), ('3', 2), ('over 3', 2)]
+    """
+    counts = dict(points)
+    near = [number for number in counts if number <= most]
+    folded = [(str(number), counts.get(number, 0)) for number in (range(min(near), max(near) + 1) if near else ())]
+    tail = sum(count for number, count in counts.items() if number > most)
+    return [*folded, (f"over {most}", tail)] if tail else folded
+
+
 def bar_chart(
     points: Sequence[tuple[str, int]],
     *,
