@@ -145,6 +145,8 @@ def test_one_panel_alone_is_made_without_the_others(client: FlaskClient) -> None
     assert asked(client, path) == 2  # it, and what the source's page states
     page = read(client.get(path))
     assert [one for one in ids(page) if one.startswith("name-")] == ["name-network"]
+    # Links in it are those of the whole page, into which a script puts it.
+    assert not [link for link in page.links if "only=" in link]
     # A panel that there is not is no reason to show nothing.
     assert ids(read(client.get(f"{NAME}?only=name-nothing"))) == ids(read(client.get(NAME)))
 
