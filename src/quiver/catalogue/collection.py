@@ -22,6 +22,7 @@ AREAS: Final[dict[str, str]] = {
     "source": "Sources",
     "release": "The release in figures",
     "quality": "Data quality",
+    "explore": "Any resource",
     "example": "Examples for the editor",
 }
 

@@ -19,6 +19,7 @@ EXCLUDED: Final = (
     "suggest",
     "compare",
     "explore",
+    "source/*/rejects",
     "queries/*.",  # answers as data; the pages that say what a query asks are for everybody
     "store",
     # References for managers of them: nothing that the pages do not say, and a venue's file takes seconds.

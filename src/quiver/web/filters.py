@@ -24,10 +24,14 @@ FILTERS: Final[dict[str, tuple[str, str]]] = {
     "year": ("Year", "of the year"),
     "venue": ("Venue", "at"),
     "type": ("Type", "of the type"),
+    "volume": ("Volume", "in the volume"),
+    "letter": ("First letter", "under the letter"),
 }
 # The facet whose one row counts the list itself.
 _WHOLE: Final = "papers"
 _SHOWN: Final = 60
+# The filter whose values stand in their own order, not the biggest first.
+_ALPHABET: Final = "letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ def _filter(graph: Graph, name: str, kind: str, rows: Sequence[Row], chosen: str
     shown = values[:_SHOWN]
     if kind in ("year", "integer"):
         shown.sort(key=int, reverse=True)
+    elif name == _ALPHABET:
+        shown.sort()
     links = [FilterValue(labels[value], f"{counts[value]:,}", _link(panel_id, {name: value})) for value in shown]
     return Filter(name, title, tuple(links), len(values) - len(shown))
 

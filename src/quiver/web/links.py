@@ -87,7 +87,8 @@ def location(path: str) -> str:
 
 def this_page(**changes: str | int | None) -> str:
     """A link to the present page with some of its query changed; None or empty takes a parameter away."""
-    query = {name: value for name, value in request.args.items() if value}
+    # A script that asks for one panel alone puts it into the whole page.
+    query = {name: value for name, value in request.args.items() if value and name != "only"}
     for name, value in changes.items():
         if value in (None, ""):
             query.pop(name, None)

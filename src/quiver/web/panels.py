@@ -14,10 +14,23 @@ from quiver.config import Settings
 from quiver.web.filters import Filters, offer_filters, read_filters, wanted_filters
 from quiver.web.graph import Graph
 from quiver.web.links import href, this_page
-from quiver.web.typesetting import WHOLE, ColumnHead, LinkedText, Paging, Panel, Row, View, number_of, text_of, typeset
+from quiver.web.typesetting import (
+    WHOLE,
+    Claim,
+    ColumnHead,
+    LinkedText,
+    Paging,
+    Panel,
+    Row,
+    View,
+    number_of,
+    text_of,
+    typeset,
+)
 
 __all__ = [
     "DENOMINATORS",
+    "Claim",
     "LinkedText",
     "Paging",
     "Panel",
@@ -42,6 +55,8 @@ DENOMINATORS: Final[dict[str, tuple[str, str]]] = {
     "venue_series": ("venue", "venues"),
     "venue_editions": ("venue edition", "venue editions"),
     "sources": ("source", "sources"),
+    "cluster_pages": ("page about a name", "pages about names"),
+    "orcids": ("ORCID iD", "ORCID iDs"),
 }
 # The filters of a longer list are counted when they are asked for: that takes as long as the list itself.
 FILTERS_ON_DEMAND_ABOVE: Final = 1500
@@ -59,7 +74,8 @@ class PanelSpec:
     a link alone, one with `on_demand_above` where the thing has more papers than that. A panel with `filtered` can be
     narrowed by the optional parameters of its query, which are then parameters of the page; one panel of a page, and
     its figures are of `totals["papers"]`. `narrows` is the query of such a list, which the bars of this one narrow.
-    `compared`: each row leads to a comparison of its first name with the page's.
+    `compared`: each row leads to a comparison of its first name with the page's. `charted` are the columns that a
+    "chart" draws, each by itself; the first figure if not given.
     """
 
     query: str
@@ -75,6 +91,7 @@ class PanelSpec:
     filtered: bool = False
     narrows: str = ""
     compared: bool = False
+    charted: tuple[str, ...] = ()
 
 
 def panel_id(query: str) -> str:
@@ -126,7 +143,9 @@ class Panels:
         limit = spec.limit or self._page_size
         offset = (page - 1) * limit if spec.paged else 0
         found = self._answer(graph, query, parameters, limit + 1, offset).dicts()
-        rows = found[:limit] if query.paging or spec.limit else found
+        if spec.paged and not query.paging:
+            found = found[offset : offset + limit + 1]
+        rows = found[:limit] if query.paging or spec.limit or spec.paged else found
         wholes = dict(graph.manifest.counts if totals is None else totals)
         if spec.of and rows and (stated := number_of(rows[0], WHOLE)) is not None:
             wholes[spec.of] = stated
@@ -150,15 +169,27 @@ class Panels:
             panel.paging = _paging(panel, page, offset, len(found) > limit)
         elif len(found) > len(rows):
             panel.note = f"{spec.note} The first {limit}.".strip()
-        typeset(graph, panel, query.result_columns, wholes.get(spec.of, 0), panel_id(spec.narrows))
+        typeset(graph, panel, query.result_columns, wholes.get(spec.of, 0), panel_id(spec.narrows), spec.charted)
         if spec.compared and panel.cells:
             _add_comparisons(graph, panel, subject)
         return panel
 
-    def offer(self, graph: Graph, spec: PanelSpec, subject: str, page: int, totals: Mapping[str, int]) -> Panel:
-        """As `open`; or closed, where it is to be opened on demand and the address asked for does not."""
+    def offer(
+        self,
+        graph: Graph,
+        spec: PanelSpec,
+        subject: str,
+        page: int,
+        totals: Mapping[str, int],
+        size: int | None = None,
+    ) -> Panel:
+        """As `open`; or closed, where it is to be opened on demand and the address asked for does not.
+
+        *size* is what `on_demand_above` is compared with, where that is not the number of papers.
+        """
         asked_for = panel_id(spec.query) in _opened() or (spec.paged and page > 1) or self.is_narrowed(spec)
-        if not asked_for and (spec.on_demand or 0 < spec.on_demand_above < totals["papers"]):
+        large = 0 < spec.on_demand_above < (totals["papers"] if size is None else size)
+        if not asked_for and (spec.on_demand or large):
             return self.closed(graph, spec, subject)
         return self.open(graph, spec, subject, page if spec.paged else 1, totals=totals)
 
@@ -173,8 +204,12 @@ class Panels:
             panel_id(spec.query), spec.title, spec.view, spec.query, _parameters(graph, query, subject, {}), ()
         )
         panel.opened_by = _opening(panel.id)
-        panel.note = query.summary
+        panel.note = spec.note or query.summary
         return panel
+
+    def kept(self, graph: Graph, name: str) -> Answer | None:
+        """The answer of this query that the release keeps; None where it keeps none."""
+        return self._kept(graph, self.catalogue.get(name))
 
     def _filters(self, graph: Graph, query: NamedQuery, panel: Panel, chosen: Mapping[str, str], whole: int) -> Filters:
         if whole > FILTERS_ON_DEMAND_ABOVE and not chosen and panel_id(query.facets) not in _opened():
@@ -219,9 +254,8 @@ def _opened() -> list[str]:
 
 def _opening(opened: str, place: str = "") -> str:
     """The link that opens this as well, at *place* in the page, or where it is itself."""
-    return this_page(**{_OPEN: " ".join([*(one for one in _opened() if one != opened), opened]), _ONLY: None}) + (
-        f"#{place or opened}"
-    )
+    wanted = [*(one for one in _opened() if one != opened), opened]
+    return this_page(**{_OPEN: " ".join(wanted)}) + f"#{place or opened}"
 
 
 def _parameters(graph: Graph, query: NamedQuery, subject: str, values: Mapping[str, str]) -> dict[str, str]:

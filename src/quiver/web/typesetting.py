@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from quiver.catalogue import Cell, Column
 from quiver.namespaces import curie
-from quiver.web.charts import Share, bar_chart, fill_years, percent, share_chart, stacked_chart, swatch
+from quiver.web.charts import Share, bar_chart, fill_years, fold_tail, percent, share_chart, stacked_chart, swatch
 from quiver.web.filters import Filters
 from quiver.web.graph import Graph
 from quiver.web.links import href, path_of, this_page
@@ -19,8 +19,9 @@ from quiver.web.network_layout import Tie
 from quiver.web.papers import PaperEntry, read_entries
 from quiver.web.stacks import read_stack
 
-# "bars" is a chart above the tally that it draws; "chart", "stacked" and "shares" are above a table that opens.
-View = Literal["table", "tally", "chart", "bars", "stacked", "shares", "network", "papers", "years", "none"]
+# "bars" is a chart above the tally that it draws; "chart", "stacked" and "shares" are above a table that opens;
+# "figures" are a few big numbers.
+View = Literal["table", "tally", "figures", "chart", "bars", "stacked", "shares", "network", "papers", "years", "none"]
 Row = Mapping[str, Cell | None]
 
 # A column and the column that says how it reads are shown as one linked cell.
@@ -31,10 +32,15 @@ _HEADINGS: Final = {
     "row": "author row",
     "bare": "without the number",
     "coauthor": "co-author",
-    "locator": "place in the file",
+    "new_percent": "new, %",
+    "percent": "share, %",
+    "sha256": "SHA-256",
     "source_key": "key in the source",
+    "locator": "place in the file",
 }
-_UNGROUPED: Final = ("year", "ordinal", "first_year", "last_year")
+_UNGROUPED: Final = ("year", "first_year", "last_year", "ordinal")
+# Columns whose numbers are years: one after the other in a chart, whatever lies between.
+_YEARS: Final = ("year", "edition_key")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")
 # A column that says of how many the figures of its row are; it is the panel's denominator and not set.
@@ -88,6 +94,19 @@ class Paging:
     next: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A figure in words, which is a link to the query that gives it."""
+
+    text: str
+    query: str
+    parameters: Mapping[str, str]
+
+    @property
+    def query_path(self) -> str:
+        return f"queries/{self.query}"
+
+
 @dataclass(slots=True)
 class Panel:
     """A panel as templates set it; only what its `view` needs is filled in."""
@@ -110,6 +129,7 @@ class Panel:
     caption: str = ""
     paging: Paging | None = None
     filters: Filters | None = None
+    claims: list[Claim] = field(default_factory=list)
     opened_by: str = ""
 
     @property
@@ -140,11 +160,13 @@ def number_of(row: Row, name: str) -> int | None:
     return int(text) if text.lstrip("-").isdigit() else None
 
 
-def typeset(graph: Graph, panel: Panel, columns: Sequence[Column], whole: int, narrows: str) -> None:
+def typeset(
+    graph: Graph, panel: Panel, columns: Sequence[Column], whole: int, narrows: str, charted: Sequence[str] = ()
+) -> None:
     """Fill in what the panel's view needs.
 
     *whole* is what its figures are shares of. *narrows* is the id of a list on the same page which bars of a year and
-    legends of a venue narrow, empty for none.
+    legends of a venue narrow, empty for none. *charted* are the columns that a chart draws, if not the first figure.
     """
     if panel.view in ("papers", "years"):
         panel.papers = read_entries(graph, [text_of(row, "paper") for row in panel.rows])
@@ -154,7 +176,8 @@ def typeset(graph: Graph, panel: Panel, columns: Sequence[Column], whole: int, n
         _set_table(graph, panel, columns, whole)
     several = len(panel.rows) > 1
     if panel.view in ("bars", "chart") and several:
-        _set_chart(panel, columns, narrows)
+        for figure in charted or ("",):
+            _add_chart(panel, columns, narrows, figure)
     elif panel.view == "stacked" and several:
         _set_stack(graph, panel, narrows)
     elif panel.view == "shares" and panel.rows:
@@ -229,16 +252,21 @@ def _set_tally(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
         panel.tally.append(TallyItem(label, iri, number, f"{value:,}" if value is not None else ""))
 
 
-def _set_chart(panel: Panel, columns: Sequence[Column], narrows: str) -> None:
+def _add_chart(panel: Panel, columns: Sequence[Column], narrows: str, charted: str) -> None:
+    """Draw the column *charted* under its name, or the first figure under that of the panel."""
     label = next(column.name for column in columns if column.kind != "iri" and not column.name.endswith("_label"))
-    figure = _figure([column for column in columns if column.name != label])
+    figure = charted or _figure([column for column in columns if column.name != label])
     points = [(text_of(row, label), number_of(row, figure) or 0) for row in panel.rows]
     if all(text.isdigit() for text, _ in points):
-        points = [(str(year), count) for year, count in fill_years([(int(text), count) for text, count in points])]
-    panel.chart = bar_chart(
+        numbers = [(int(text), count) for text, count in points]
+        points = [(str(year), count) for year, count in fill_years(numbers)] if label in _YEARS else fold_tail(numbers)
+    title = _heading(figure).capitalize() if charted else panel.title
+    if charted:
+        panel.chart += Markup('<p class="charted" aria-hidden="true">{}</p>').format(title)
+    panel.chart += bar_chart(
         points,
-        chart_id=f"{panel.id}-chart",
-        title=panel.title,
+        chart_id=f"{panel.id}-{charted or 'chart'}",
+        title=title,
         description=_told(points),
         links={text: _narrowed(narrows, year=text) for text, _ in points} if narrows and label == "year" else None,
     )
@@ -288,8 +316,13 @@ def _count(count: int) -> LinkedText | None:
 
 def _set_shares(panel: Panel, columns: Sequence[Column], whole: int) -> None:
     figure = _figure(columns)
+    named = [place for place, column in enumerate(panel.columns[:-1]) if not column.number]
     shares = [
-        Share(next(cell.text for cell in cells if cell), number_of(row, figure) or 0, next(c.href for c in cells if c))
+        Share(
+            ", ".join(cell.text for place in named if (cell := cells[place])),
+            number_of(row, figure) or 0,
+            next(c.href for c in cells if c),
+        )
         for row, cells in zip(panel.rows[:_SHARES_DRAWN], panel.cells, strict=False)
     ]
     panel.chart = share_chart(
