@@ -62,7 +62,11 @@ def test_a_name_is_shown_with_what_is_said_and_what_points_to_it(client: FlaskCl
     assert ">9<" in said["q:paperCount"]
     assert "xsd:integer" in said["q:paperCount"]
     assert said["q:inNameCluster"].count("<li>") == 8
+    # A byline entry is told apart by its paper, but not on the paper's own page.
     assert "Absolute Zero" in said["q:inNameCluster"]
+    entries = groups(explore(client, "paper/arrow/h-1ba9f0f01dbd29dc"))["q:hasSignature"]
+    assert "Andrew Zhao" in entries
+    assert "Absolute Zero" not in entries
     assert 'href="./name/andrew_zhao"' in html
 
 
