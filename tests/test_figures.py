@@ -342,7 +342,9 @@ def _compare_stack(panel: Element, rows: Sequence[Mapping[str, Mapping[str, str]
     assert set(legend) <= {*by_venue.values(), sum(by_venue.values()) - sum(legend[:-1])}
     drawn: dict[str, int] = {}
     for title in list(chart.iter("title"))[1:]:
-        year, _, papers = words_of(title).partition(",")
+        year, segment, papers = words_of(title).partition(",")
+        if not segment:
+            continue  # of the whole bar, where that is a link
         drawn[year] = drawn.get(year, 0) + int(_number(papers.rpartition(": ")[2]) or 0)
     assert drawn == by_year
     return len(by_year)

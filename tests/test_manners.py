@@ -299,8 +299,8 @@ NEVER_EMPTY: Final = {
     "name/spellings": "a cluster is known by its spellings",
     "paper/sources": "a paper is known by the record that it comes from",
     "paper/byline": "the page says that no author is stated",
-    "paper/listed-by": "shown only where a page lists the paper",
     "paper/same-identifier": "shown only where there are other records",
+    "paper/listed-by": "shown only where a page lists the paper",
     "name/homonyms": "shown only where there are any",
     "name/page-statements": "shown only where a page of a source is about the name",
 }
