@@ -21,9 +21,9 @@ from quiver.dumps import Part, PartsFile, format_content, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.processes import die_with_parent
+from quiver.releases.documents import read_documents
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import publish_rejects
-from quiver.releases.stages import read_documents
 from quiver.releases.workers import Progress
 from quiver.search import SearchDocument, write_index
 
