@@ -72,7 +72,8 @@ class SourceCounts(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A release: identity, base of its IRIs, counts, sources, inputs, files, and seconds spent on each stage.
 
-    `generation` counts the changes since everything was built; files of a change carry its number. `dump` is all parts one after the other as one file, which is not there as such: its size and SHA-256.
+    `generation` counts the changes since everything was built; files of a change carry its number. `dump`
+    is all parts one after the other as one file, which is not there as such: its size and SHA-256.
     """
 
     format: int = FORMAT

@@ -1,7 +1,8 @@
 """Parts: compressed N-Quads, written once, that load the store, are the dump and carry the content hash.
 
-A part is a gzip file of many members (see `members`); parts simply concatenate. The content hash of a release is the sum, modulo 2**128, of a hash of
-each document's statements (a document is a resource with its fragments): it depends on no order, and needs no sort.
+A part is a gzip file of many members (see `members`); parts simply concatenate. The content hash of a release is the
+sum, modulo 2**128, of a hash of each document's statements (a document is a resource with its fragments): it depends on
+no order, and needs no sort.
 """
 
 from __future__ import annotations

@@ -14,11 +14,12 @@ from quiver.config import Settings
 from quiver.errors import NothingAccepted, QuiverError, RejectedRecords
 from quiver.identifiers import Minter, normalise_base
 from quiver.manifest import Manifest, SourceCounts
+from quiver.releases.dropping import drop_sources, dropped_bytes
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
-from quiver.releases.steps import Making, Plan, derive, map_papers, map_sources, plan_files, read_files
+from quiver.releases.steps import Making, Plan, derive, map_papers, map_sources, plan_files, read_files, revise_inputs
 from quiver.releases.workers import Progress, Workers, silent
 
 # Counts that a release without any does not give.
@@ -82,9 +83,11 @@ def build(
 
 def make(plan: Plan, making: Making, settings: Settings, progress: Progress) -> None:
     """Take all steps from the planned files to parts, tables and documents."""
-    size = sum(path.stat().st_size for path in plan.paths)
+    size = sum(path.stat().st_size for path in plan.paths) + dropped_bytes(making)
     with Workers(settings.integer("jobs"), size, progress) as workers:
         read_files(plan, making, settings, workers)
+        revise_inputs(making)
+        drop_sources(plan, making, workers)
         pages = settle_pages(plan, making)
         map_papers(plan, making, workers)
         map_pages(plan, making, pages)

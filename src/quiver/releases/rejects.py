@@ -5,12 +5,18 @@ from __future__ import annotations
 import base64
 import shutil
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
 from quiver.records import Item, RecordError, json_line
 from quiver.releases.spool import Frame
+
+if TYPE_CHECKING:
+    from quiver.releases.steps import Making
+
+
+_CONFLICT: Final = "another record of this source has the same key and other content"
 
 
 class RejectWriter:
@@ -33,10 +39,7 @@ class RejectWriter:
 
     def write_conflict(self, frame: Frame, file: str, item: Item, kept: str) -> str:
         """A record whose key another record with other content has, too, which is *kept* (file:line); the message."""
-        reason = (
-            "another record of this source has the same key and other content; "
-            f"the one with the smaller hash was kept ({kept})"
-        )
+        reason = f"{_CONFLICT}; the one with the smaller hash was kept ({kept})"
         self._write(
             {
                 "file": file,
@@ -57,6 +60,42 @@ class RejectWriter:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def carry_rejects(library: Path, parent: str, making: Making) -> None:
+    """Take over what the release *parent* had not taken, but for conflicts over keys that were decided again."""
+    for slug in making.sources:
+        listing = library / "rejected" / slug / f"{parent}.jsonl"
+        if slug in making.dropped or not listing.is_file():
+            continue
+        target = making.folder / "rejects" / slug / "carried.jsonl"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with listing.open("rb") as lines, target.open("wb") as output:
+            output.writelines(line for line in lines if not _decided_again(line, slug, making))
+
+
+def _decided_again(line: bytes, slug: str, making: Making) -> bool:
+    if not any(making.conflicts.values()):
+        return False
+    reject = _REJECT.decode(line)
+    if not reject.reason.startswith(_CONFLICT):
+        return False
+    kind = "cluster-page" if _KIND.decode(reject.raw).record == "cluster-page" else "paper"
+    return reject.key in making.conflicts.get((slug, kind), ())
+
+
+class _Reject(msgspec.Struct):
+    key: str
+    reason: str
+    raw: str = "{}"
+
+
+class _Kind(msgspec.Struct):
+    record: str = "paper"
+
+
+_REJECT = msgspec.json.Decoder(_Reject)
+_KIND = msgspec.json.Decoder(_Kind)
 
 
 def publish_rejects(folder: Path, library: Path, name: str) -> list[Path]:

@@ -182,6 +182,23 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
     making.seconds["read"] = workers.seconds
 
 
+def revise_inputs(making: Making) -> None:
+    """Say of each new file of a replaced source which of the former files it is put in the place of."""
+    if making.parent is None:
+        return
+    former = [known for known in making.parent.manifest.inputs if known.source in making.dropped]
+    new = [known for known in making.inputs if known.source in making.dropped]
+    making.inputs = [known for known in making.inputs if known.source not in making.dropped]
+    for known in new:
+        same = [other for other in former if other.sha256 == known.sha256]
+        older = [other for other in former if other.name == known.name]
+        if not older and len(former) == len(new) == 1:
+            older = former
+        # The very same file again is no revision of itself, and keeps what it was one of.
+        revises = {one for other in same for one in other.revises} if same else {other.sha256 for other in older}
+        making.inputs.append(msgspec.structs.replace(known, revises=tuple(sorted(revises))))
+
+
 def map_papers(plan: Plan, making: Making, workers: Workers) -> None:
     """Map every share of the planned sources' papers."""
     checksums, names = making.checksums, making.names

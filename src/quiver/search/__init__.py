@@ -11,6 +11,7 @@ from quiver.search.documents import (
 )
 from quiver.search.index import SearchIndex
 from quiver.search.language import parse_search
+from quiver.search.updating import is_worn, link_index, update_index
 from quiver.search.writing import write_index
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
     "SearchHit",
     "SearchIndex",
     "Snippet",
+    "is_worn",
+    "link_index",
     "parse_search",
+    "update_index",
     "write_index",
 ]
