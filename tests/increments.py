@@ -125,7 +125,7 @@ def differences(left: Release, right: Release) -> list[str]:
     found = [f"{side.id}: {fault}" for side in (left, right) for fault in verify(side).faults]
     one, two = lines_of(left), lines_of(right)
     revisions = sum(_REVISION in line for line in two)
-    one, two = ({line: one[line] for line in one if _REVISION not in line} for one in (one, two))
+    one, two = (Counter({line: n for line, n in side.items() if _REVISION not in line}) for side in (one, two))
     found.extend(f"- {line!r}" for line in one.keys() - two.keys())
     found.extend(f"+ {line!r}" for line in two.keys() - one.keys())
     if any(count > 1 for count in two.values()):

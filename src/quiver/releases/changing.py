@@ -11,7 +11,6 @@ from typing import Final
 
 import pyoxigraph
 
-from quiver.catalogue import load_catalogue, materialise
 from quiver.dumps import (
     MemberIndex,
     content_of,
@@ -43,18 +42,18 @@ class ChangedParts:
     def __init__(self, parent: Release) -> None:
         self.known: dict[str, ReleaseFile] = {}
         self.content = int(parent.manifest.content_hash, 16)
-        self.quads = 0
+        self.quads = self.added = 0
         self.removed: list[bytes] = []
-
-    def removed_lines(self) -> Iterator[bytes]:
-        """The statements that were taken out."""
-        for document in self.removed:
-            yield from document.splitlines(keepends=True)
 
     def take(self, documents: Iterable[bytes]) -> None:
         for document in documents:
             self.content -= content_of(document)
             self.removed.append(document)
+
+    @property
+    def moved(self) -> int:
+        """How many statements go and come."""
+        return sum(document.count(b"\n") for document in self.removed) + self.added
 
     @property
     def content_hash(self) -> str:
@@ -91,6 +90,7 @@ def change_parts(making: Making, progress: Progress) -> ChangedParts:
         name = str(Path(new.path).relative_to(making.folder))
         changed.known[name] = ReleaseFile(name, new.size, new.sha256, new.quads)
         changed.content += new.content
+        changed.added += new.quads
     changed.quads = sum(file.quads or 0 for file in changed.known.values())
     return changed
 
@@ -158,9 +158,7 @@ def change_store(making: Making, changed: ChangedParts, progress: Progress) -> N
     path = making.folder / "store"
     making.parent.open_store().backup(str(path))
     store = pyoxigraph.Store(str(path))
-    total = sum(document.count(b"\n") for document in changed.removed)
-    total += sum(part.quads for part in making.parts)
-    done = 0
+    total, done = changed.moved, 0
     for batch in _batches(changed.removed):
         for quad in pyoxigraph.parse(input=batch, format=pyoxigraph.RdfFormat.N_QUADS):
             if quad not in store:
@@ -218,14 +216,6 @@ def change_index(making: Making, memory_bytes: int, progress: Progress) -> None:
     link_index(making.parent.search_path, making.folder / "search")
     update_index(making.folder / "search", making.unindexed, documents(), memory_bytes=memory_bytes)
     progress("index", 1, 1)
-
-
-def change_results(making: Making, progress: Progress) -> None:
-    """Answer the materialised queries."""
-    progress("answer", 0, 1)
-    store = pyoxigraph.Store.read_only(str(making.folder / "store"))
-    materialise(store, load_catalogue(), making.folder / "results", making.minter.base)
-    progress("answer", 1, 1)
 
 
 def timed(making: Making, step: str, started: float) -> float:

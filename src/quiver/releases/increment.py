@@ -13,7 +13,8 @@ from quiver.config import Settings
 from quiver.errors import InvalidRecord, NotFound, NothingAccepted, UnsupportedRelease
 from quiver.identifiers import Minter
 from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_needed
-from quiver.releases.changing import change_index, change_parts, change_results, change_store, change_tables, timed
+from quiver.releases.carrying import change_results
+from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
 from quiver.releases.finish import publish_folder
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
@@ -162,7 +163,7 @@ def _publish(
         now = timed(making, "store", now)
         change_index(making, settings.integer("index_memory_bytes"), progress)
         now = timed(making, "index", now)
-        change_results(making, progress)
+        change_results(making, changed, progress)
         timed(making, "answer", now)
         release, lists = publish_folder(
             shelf,
