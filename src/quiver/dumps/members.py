@@ -11,6 +11,7 @@ import os
 import zlib
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -81,6 +82,18 @@ class MemberIndex:
             at += 1
         return found
 
+    def without(self, members: list[Member], numbers: dict[int, int], gone: Counter[tuple[int, int]]) -> MemberIndex:
+        """The list of a part that has *members*, with their new *numbers*, and of what is *gone* so many fewer."""
+        left = MemberIndex(members, ())
+        for document in self.documents():
+            if gone.get(document):
+                gone[document] -= 1
+                continue
+            # In order still: members keep theirs.
+            left._hashes.append(document[0])
+            left._places.append(numbers[document[1]])
+        return left
+
     def documents(self) -> Iterator[tuple[int, int]]:
         """(hash of the subject, number of the member) of every document."""
         return zip(self._hashes, self._places, strict=True)
@@ -131,7 +144,7 @@ def take_out(
     """Write the part *source* without the documents *wanted* to *target*, and its list; None where none was there."""
     taken: list[bytes] = []
     changed: dict[int, tuple[bytes, int, int]] = {}
-    gone: set[tuple[int, int]] = set()
+    gone: Counter[tuple[int, int]] = Counter()
     offsets = [0]
     for member in index.members:
         offsets.append(offsets[-1] + member.size)
@@ -143,7 +156,7 @@ def take_out(
                 continue
             for subject, document in documents.items():
                 taken.append(document)
-                gone.add((subject_hash(subject), number))
+                gone[subject_hash(subject), number] += 1
             quads = index.members[number].quads - sum(document.count(b"\n") for document in documents.values())
             changed[number] = (pack_member(text) if text else b"", len(text), quads)
         if not taken:
@@ -156,7 +169,7 @@ def _write(
     index: MemberIndex,
     offsets: list[int],
     changed: dict[int, tuple[bytes, int, int]],
-    gone: set[tuple[int, int]],
+    gone: Counter[tuple[int, int]],
     target: Path,
     target_index: Path,
     taken: list[bytes],
@@ -187,8 +200,7 @@ def _write(
                 members.append(Member(len(data), text_bytes, quads))
         file.seek(offsets[at])
         put(file.read())
-    left = MemberIndex(members, ((one, numbers[place]) for one, place in index.documents() if (one, place) not in gone))
-    left.write(target_index)
+    index.without(members, numbers, gone).write(target_index)
     return Remainder(
         sum(member.size for member in members),
         digest.hexdigest(),

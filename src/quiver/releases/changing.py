@@ -30,7 +30,7 @@ from quiver.releases.settled import tallies_folder
 from quiver.releases.steps import DERIVED, Making
 from quiver.releases.tables import join_generations
 from quiver.releases.workers import Progress
-from quiver.search import SearchDocument, link_index, update_index
+from quiver.search import SearchDocument, is_worn, link_index, rewrite_index, update_index
 
 # So many statements are handed to the engine in one transaction.
 _BATCH: Final = 100_000
@@ -214,7 +214,10 @@ def change_index(making: Making, memory_bytes: int, progress: Progress) -> None:
 
     progress("index", 0, 1)
     link_index(making.parent.search_path, making.folder / "search")
-    update_index(making.folder / "search", making.unindexed, documents(), memory_bytes=memory_bytes)
+    folder = making.folder / "search"
+    update_index(folder, making.unindexed, documents(), memory_bytes=memory_bytes)
+    if is_worn(folder):
+        rewrite_index(folder, memory_bytes=memory_bytes)
     progress("index", 1, 1)
 
 

@@ -19,6 +19,7 @@ from quiver.releases.finish import publish_folder
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
+from quiver.releases.space import check_space
 from quiver.releases.steps import Making, Plan, plan_files, start_from
 from quiver.releases.workers import Progress, silent
 
@@ -147,6 +148,7 @@ def _publish(
     shelf: Library, parent: Release, plan: Plan, dropped: tuple[str, ...], settings: Settings, progress: Progress
 ) -> BuildReport:
     started = time.monotonic()
+    check_space(shelf.path, plan.paths, settings, before=parent.manifest, change=True)
     with shelf.new_folder() as folder:
         making = Making(folder, Minter(parent.base), dropped=dropped)
         start_from(parent, making)

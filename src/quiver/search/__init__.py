@@ -11,7 +11,7 @@ from quiver.search.documents import (
 )
 from quiver.search.index import SearchIndex
 from quiver.search.language import parse_search
-from quiver.search.updating import is_worn, link_index, update_index
+from quiver.search.updating import is_worn, link_index, rewrite_index, update_index
 from quiver.search.writing import write_index
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "is_worn",
     "link_index",
     "parse_search",
+    "rewrite_index",
     "update_index",
     "write_index",
 ]

@@ -6,7 +6,7 @@ new segments.
 
 Deleted documents are found by nobody, but their words still count in how rare a word is until their segment is merged;
 so scores may differ from those of an index written at once, in the order of the share of deleted documents. Where that
-share is above `_MOST_DELETED`, or there are too many segments, the caller is to write the index anew.
+share is above `_MOST_DELETED`, or there are too many segments, the index is worn, and is to be written anew.
 """
 
 from __future__ import annotations
@@ -14,20 +14,38 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+import msgspec
 import tantivy
 
 from quiver.search import fields
 from quiver.search.documents import SearchDocument
-from quiver.search.opening import LOCKS
-from quiver.search.writing import add_documents, tidy_index
+from quiver.search.opening import LOCKS, open_read_only
+from quiver.search.writing import add_documents, tidy_index, write_index
 
 _META: Final = "meta.json"
 _MOST_DELETED: Final = 0.2
 _MOST_SEGMENTS: Final = 40
+
+
+def rewrite_index(folder: Path, *, memory_bytes: int) -> int:
+    """Write the index in *folder* anew from the documents that are in it; how many they are."""
+    searcher = open_read_only(folder)
+    found = searcher.search(tantivy.Query.all_query(), limit=max(searcher.num_docs, 1), count=False).hits
+
+    def documents() -> Iterator[SearchDocument]:
+        for _, address in found:
+            yield decode(cast(bytes, searcher.doc(address).get_first(fields.DOCUMENT)))
+
+    decode = msgspec.msgpack.Decoder(SearchDocument).decode
+    anew = folder.with_name(f"{folder.name}-anew")
+    count = write_index(documents(), anew, memory_bytes=memory_bytes)
+    shutil.rmtree(folder)
+    anew.rename(folder)
+    return count
 
 
 def is_worn(folder: Path) -> bool:
