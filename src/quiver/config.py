@@ -80,6 +80,12 @@ SETTINGS: tuple[Setting, ...] = (
         "quads",
         "Larger stores are compacted after loading: slower to build, faster to ask.",
     ),
+    Setting(
+        "compact_changes",
+        10,
+        "changes",
+        "Every so many changes (add, remove, replace) the store is compacted and small parts are joined; 0 never.",
+    ),
     Setting("disk_check", True, "switch", "Refuse a build or change that will probably not fit on the disk."),
     Setting("max_record_bytes", 64_000_000, "bytes", "Longest record (one line, or one page) that a reader takes."),
     Setting("host", "127.0.0.1", "address", "Address that the server binds."),

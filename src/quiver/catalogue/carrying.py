@@ -110,7 +110,7 @@ def carry_local(
 def _order(query: NamedQuery) -> str | None:
     """The outermost ORDER BY of *query*; None where it is by more than its columns."""
     text = query.executable_text()
-    line = text[text.rindex("ORDER BY") :].splitlines()[0]
+    line = text[text.rindex("ORDER BY") :].splitlines()[0].partition("LIMIT")[0]
     columns = {column.name for column in query.columns}
     return line if columns.issuperset(_VARIABLE.findall(line)) else None
 

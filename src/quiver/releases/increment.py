@@ -16,6 +16,7 @@ from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_need
 from quiver.releases.carrying import change_results
 from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
 from quiver.releases.finish import publish_folder
+from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
@@ -148,20 +149,28 @@ def _publish(
     shelf: Library, parent: Release, plan: Plan, dropped: tuple[str, ...], settings: Settings, progress: Progress
 ) -> BuildReport:
     started = time.monotonic()
-    check_space(shelf.path, plan.paths, settings, before=parent.manifest, change=True)
+    check_space(
+        shelf.path, plan.paths, settings, before=parent.manifest, change=True, compact=is_due(parent.manifest, settings)
+    )
     with shelf.new_folder() as folder:
         making = Making(folder, Minter(parent.base), dropped=dropped)
         start_from(parent, making)
         make(plan, making, settings, progress)
         if plan.paths:
             refuse_if_needed(shelf, making, strict=False)
-        carry_rejects(shelf.path, parent.id, making)
+        kept = making.sources.keys() - set(dropped)
+        carry_rejects(shelf.path, parent.id, folder / "rejects", kept, making.conflicts)
         now = time.monotonic()
         changed = change_parts(making, progress)
+        due = is_due(parent.manifest, settings)
+        if due:
+            join_later_parts(making, changed)
         now = timed(making, "parts", now)
         change_tables(making)
         now = timed(making, "tables", now)
         change_store(making, changed, progress)
+        if due:
+            compact_store(folder / "store", progress)
         now = timed(making, "store", now)
         change_index(making, settings.integer("index_memory_bytes"), progress)
         now = timed(making, "index", now)

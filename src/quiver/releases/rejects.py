@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 
 from quiver.records import Item, RecordError, json_line
 from quiver.releases.spool import Frame
-
-if TYPE_CHECKING:
-    from quiver.releases.steps import Making
-
 
 _CONFLICT: Final = "another record of this source has the same key and other content"
 
@@ -62,26 +59,30 @@ class RejectWriter:
             self._file.close()
 
 
-def carry_rejects(library: Path, parent: str, making: Making) -> None:
-    """Take over what the release *parent* had not taken, but for conflicts over keys that were decided again."""
-    for slug in making.sources:
+def carry_rejects(
+    library: Path, parent: str, folder: Path, sources: Iterable[str], decided: Mapping[tuple[str, str], set[str]]
+) -> None:
+    """Take over to *folder* what the release *parent* had not taken of *sources*.
+
+    *decided* are the keys, by source and kind of record, whose conflicts were decided again: those are told anew.
+    """
+    for slug in sources:
         listing = library / "rejected" / slug / f"{parent}.jsonl"
-        if slug in making.dropped or not listing.is_file():
+        if not listing.is_file():
             continue
-        target = making.folder / "rejects" / slug / "carried.jsonl"
+        target = folder / slug / "carried.jsonl"
         target.parent.mkdir(parents=True, exist_ok=True)
+        keys = {kind: decided.get((slug, kind), set()) for kind in ("paper", "cluster-page")}
         with listing.open("rb") as lines, target.open("wb") as output:
-            output.writelines(line for line in lines if not _decided_again(line, slug, making))
+            output.writelines(line for line in lines if not (any(keys.values()) and _is_decided(line, keys)))
 
 
-def _decided_again(line: bytes, slug: str, making: Making) -> bool:
-    if not any(making.conflicts.values()):
-        return False
+def _is_decided(line: bytes, keys: Mapping[str, set[str]]) -> bool:
     reject = _REJECT.decode(line)
     if not reject.reason.startswith(_CONFLICT):
         return False
     kind = "cluster-page" if _KIND.decode(reject.raw).record == "cluster-page" else "paper"
-    return reject.key in making.conflicts.get((slug, kind), ())
+    return reject.key in keys[kind]
 
 
 class _Reject(msgspec.Struct):

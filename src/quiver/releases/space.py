@@ -17,28 +17,38 @@ from quiver.releases.steps import DERIVED, EXPANSION, expanded_size
 _PEAK: Final = 10.0
 # A library tells better than a guess: the peak is so many times what stays.
 _PEAK_OF_RELEASE: Final = 1.8
+# A release of a few records is mostly what every release has, and tells nothing.
+_MOST: Final = 25.0
 _LEAST: Final = 5_000_000
+# What a change writes again, whatever it changes.
+_REWRITTEN: Final = (f"parts/{DERIVED}/", f"members/{DERIVED}/")
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def check_space(
-    folder: Path, files: Sequence[Path], settings: Settings, *, before: Manifest | None = None, change: bool = False
+    folder: Path,
+    files: Sequence[Path],
+    settings: Settings,
+    *,
+    before: Manifest | None = None,
+    change: bool = False,
+    compact: bool = False,
 ) -> None:
     """Refuse to begin where *files* will probably not fit; *before* is a release of the library, if it has one.
 
-    A *change* shares what it leaves alone with that release, and writes the derived parts again.
+    A *change* shares what it leaves alone with that release, and writes the derived parts again; the store as well
+    where it is to *compact* it.
 
     Raises:
         NotEnoughDisk: the message says how much is needed, and how much there is.
     """
     if not settings.flag("disk_check"):
         return
-    ratio = _PEAK if before is None else max(1.0, _PEAK_OF_RELEASE * _ratio(before))
+    ratio = _PEAK if before is None else min(_MOST, max(1.0, _PEAK_OF_RELEASE * _ratio(before)))
     needed = _LEAST + int(ratio * sum(expanded_size(path) for path in files))
     if change and before is not None:
-        needed += sum(
-            file.size for file in before.files if file.path.split("/")[:2] in (["parts", DERIVED], ["members", DERIVED])
-        )
+        again = _REWRITTEN + (("store/",) if compact else ())
+        needed += sum(file.size for file in before.files if file.path.startswith(again))
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise NotEnoughDisk(
