@@ -23,7 +23,7 @@ from quiver.errors import (
     UnsupportedRelease,
 )
 from quiver.manifest import FILE_NAME, Manifest
-from quiver.releases import Library, Release, add, build, build_from_rdf, rebase, remove, replace, verify
+from quiver.releases import Library, Release, add, build, build_from_rdf, changing, rebase, remove, replace, verify
 from quiver.releases.space import check_space
 from tests.increments import differences, random_file
 
@@ -127,6 +127,18 @@ def test_many_small_changes_stay_few_files_and_exact(tmp_path: Path) -> None:
     files.append(tmp_path / "more.jsonl")
     expected = build(tmp_path / "elsewhere", files, base="https://kg.example.org/", settings=settings).release
     assert differences(expected, again) == []
+
+
+def test_much_that_moves_is_loaded_anew_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changing, "_FEW", 0)
+    rows = random.Random(4)
+    one, two = (random_file(tmp_path / f"{name}.jsonl", rows, 30, 25) for name in ("one", "two"))
+    build(tmp_path / "library", [one], settings=ONE)
+    added = add(tmp_path / "library", [two], settings=ONE).release
+    assert not any(path.stat().st_nlink > 1 for path in added.store_path.iterdir())
+    assert differences(build(tmp_path / "both", [one, two], settings=ONE).release, added) == []
+    left = remove(tmp_path / "library", "one", settings=ONE).release
+    assert differences(build(tmp_path / "two", [two], settings=ONE).release, left) == []
 
 
 def test_what_is_unchanged_is_shared_with_the_parent_which_stays_as_it_was(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def _carry(making: Making, changed: ChangedParts, store: pyoxigraph.Store, folde
     assert making.parent is not None
     base, former = making.minter.base, making.parent.results_path
     gone, came = pyoxigraph.Store(), pyoxigraph.Store()
-    _fill(gone, changed.removed)
-    subjects = {_iri(document) for document in changed.removed}
+    _fill(gone, changed.removed())
+    subjects = {_iri(document) for document in changed.removed()}
     for part in making.parts:
         _fill(came, read_part(Path(part.path)))
         subjects.update(_iri(lines[0]) for lines in read_documents(Path(part.path)))

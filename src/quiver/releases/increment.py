@@ -168,7 +168,7 @@ def _publish(
         now = timed(making, "parts", now)
         change_tables(making)
         now = timed(making, "tables", now)
-        change_store(making, changed, progress)
+        change_store(making, changed, changed.quads > settings.integer("compact_above"), progress)
         if due:
             compact_store(folder / "store", progress)
         now = timed(making, "store", now)
