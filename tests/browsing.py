@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyoxigraph as ox
 from flask import Flask
@@ -109,7 +110,7 @@ def path_of_title(library: Path, title: str) -> str:
 class Page(HTMLParser):
     """A page taken apart: tags with attributes, links, text of each element of interest."""
 
-    _VOID = frozenset(("meta", "link", "input", "br", "img", "hr", "circle", "path", "rect", "line"))
+    VOID = frozenset(("meta", "link", "input", "br", "img", "hr", "circle", "path", "rect", "line"))
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -122,7 +123,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in self._VOID:
+        if tag not in self.VOID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -139,12 +140,70 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     @property
+    def foreign_scripts(self) -> list[dict[str, str]]:
+        """Scripts that are neither modules of our own nor blocks of data for search engines."""
+        return [
+            attributes
+            for attributes in self.all("script")
+            if attributes != {"type": "application/ld+json"}
+            and not (set(attributes) == {"type", "src"} and "static/pages/" in attributes["src"])
+        ]
+
+    @property
     def links(self) -> list[str]:
         return [attributes["href"] for attributes in self.all("a") if "href" in attributes]
 
     @property
     def words(self) -> str:
         return re.sub(r"\s+", " ", self.text)
+
+
+class Tree:
+    """A well-formed page as a tree, with the ways down and up that the standard library's trees lack."""
+
+    def __init__(self, text: str) -> None:
+        builder = _Builder()
+        builder.feed(text)
+        builder.close()
+        self.root = builder.tree.close()
+        self._parents = {child: parent for parent in self.root.iter() for child in parent}
+
+    def ancestors(self, element: ElementTree.Element) -> Iterator[ElementTree.Element]:
+        """The elements that hold *element*, the nearest first."""
+        while (parent := self._parents.get(element)) is not None:
+            yield parent
+            element = parent
+
+
+class _Builder(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tree = ElementTree.TreeBuilder()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attrs) if tag in Page.VOID else self._start(tag, attrs)
+
+    def _start(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tree.start(tag, {name: value or "" for name, value in attrs})
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._start(tag, attrs)
+        self.tree.end(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tree.end(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.tree.data(data)
+
+
+def has_class(element: ElementTree.Element, name: str) -> bool:
+    return name in element.get("class", "").split()
+
+
+def words_of(element: ElementTree.Element) -> str:
+    """The text of an element and of all in it, on one line."""
+    return " ".join("".join(element.itertext()).split())
 
 
 def read(response: TestResponse) -> Page:

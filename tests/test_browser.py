@@ -62,7 +62,7 @@ def watched(browser: Browser, address: str) -> Iterator[Watched]:
 def test_from_a_search_to_a_citation(watched: Watched, address: str) -> None:
     page = watched.page
     page.goto(address)
-    page.get_by_role("searchbox").fill("andrew zhao")
+    page.get_by_role("combobox").fill("andrew zhao")
     page.get_by_role("button", name="Search").click()
     page.locator(".entries").get_by_role("link", name="Andrew Zhao", exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Andrew Zhao")

@@ -110,9 +110,32 @@ def test_an_iri_that_we_accept_the_engine_accepts(text: str) -> None:
         assert len(list(pyoxigraph.parse(data, format=pyoxigraph.RdfFormat.N_TRIPLES))) == 1
 
 
+def test_no_character_makes_an_iri_that_the_engine_refuses() -> None:
+    """Each one alone: a file of a build is loaded as a whole, or not at all."""
+    ends = [plane << 16 | low for plane in range(1, 17) for low in (0, 1, 0xFFFD, 0xFFFE, 0xFFFF)]
+    characters = [chr(code) for code in (*range(0x80, 0x10000), *range(0xE0000, 0xE1001), *ends)]
+    addresses = [text for one in characters if is_absolute_iri(text := f"https://example.org/a{one}b")]
+    paths = [f"http://localhost:8000/name/{encode_segment(f'a{one}b')}" for one in characters]
+    assert len(addresses) > 50_000
+    for iris in (addresses, paths):
+        data = "".join(f"<{iri}> <http://example.org/p> <{iri}> .\n" for iri in iris)
+        assert sum(1 for _ in pyoxigraph.parse(data, format=pyoxigraph.RdfFormat.N_TRIPLES)) == len(iris)
+
+
 @pytest.mark.parametrize(
     "text",
-    ["https: //github. com/x", "P18-1001", "http://", "http://a b", "http://a/%zz", "http://[", "a:b\x00", "http:///x"],
+    [
+        "https: //github. com/x",
+        "P18-1001",
+        "http://",
+        "http://a b",
+        "http://a/%zz",
+        "http://[",
+        "a:b\x00",
+        "http:///x",
+        "http://a@b@c.org/",
+        "https://example.org/\ufffd",
+    ],
 )
 def test_what_is_no_iri_is_refused(text: str) -> None:
     assert not is_absolute_iri(text)
@@ -126,6 +149,8 @@ def test_what_is_no_iri_is_refused(text: str) -> None:
         ("http://dx.doi.org/10.1000/xyz", "10.1000/xyz"),
         ("doi:10.1000/xyz", "10.1000/xyz"),
         (" 10.1000.10/a(b)<c> ", "10.1000.10/a(b)<c>"),
+        ("10.1890/0012-9658(2006)87[1:A]2.0.CO;2", "10.1890/0012-9658(2006)87[1:a]2.0.co;2"),
+        ("10.1000/a#b?c\ufffd\x80\U000e0100", "10.1000/a#b?c\ufffd\x80\U000e0100"),
     ],
 )
 def test_dois_are_normalised(text: str, value: str) -> None:

@@ -15,6 +15,7 @@ from rdflib.compare import isomorphic
 from werkzeug.test import TestResponse
 
 from quiver.config import Settings
+from quiver.negotiation import CITATIONS
 from quiver.releases import build
 from quiver.web import create_app
 from quiver.web.codings import choose_coding
@@ -81,10 +82,17 @@ def test_a_thing_sends_to_the_document_that_accept_asks_for(
     assert f'<{BASE}name/andrew_zhao>; rel="cite-as"' in response.headers["Link"]
 
 
-def test_only_papers_have_citations(client: FlaskClient, paper: str) -> None:
-    assert client.get(paper, headers={"Accept": "application/x-bibtex"}).headers["Location"].endswith(".bib")
-    assert client.get(NAME, headers={"Accept": "application/x-bibtex"}).status_code == 406
-    assert client.get(f"{NAME}.bib").status_code == 404
+def test_papers_and_what_has_a_list_of_them_have_references(client: FlaskClient, paper: str) -> None:
+    for path in (paper, NAME, "/venue/neurips", "/venue/neurips/2025", "/author/arrow/n-Andrew_Zhao"):
+        for one in CITATIONS:
+            sent = client.get(path, headers={"Accept": f"{one.media_type}, text/html;q=0.5"}).headers["Location"]
+            assert sent.endswith(f".{one.extension}")
+            response = client.get(f"{path}.{one.extension}")
+            assert response.status_code == 200
+            assert response.mimetype == one.media_type
+            assert f'{one.extension}"' in response.headers["Content-Disposition"]
+    assert client.get("/source/arrow", headers={"Accept": "application/x-bibtex"}).status_code == 406
+    assert client.get("/source/arrow.bib").status_code == 404
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quiver.errors import DamagedRelease, InvalidParameter, InvalidSearch
-from quiver.search import SearchDocument, SearchIndex, write_index
+from quiver.search import Facets, SearchDocument, SearchIndex, write_index
 
 MEMORY = 20_000_000
 
@@ -189,7 +189,7 @@ def test_the_word_as_typed_ranks_above_its_plural(index: SearchIndex) -> None:
 
 
 def test_filters_and_facets_count_all_matches(index: SearchIndex) -> None:
-    answer = index.search("", kind="paper", limit=2)
+    answer = index.search("", kind="paper", limit=2, facets=True)
     papers = [document for document in DOCUMENTS if document.kind == "paper"]
     assert answer.total == len(papers)
     assert len(answer.hits) == 2
@@ -197,7 +197,7 @@ def test_filters_and_facets_count_all_matches(index: SearchIndex) -> None:
     assert dict(answer.facets.years) == Counter(d.year for d in papers if d.year is not None)
     assert [year for year, _ in answer.facets.years] == sorted(dict(answer.facets.years), reverse=True)
     assert answer.facets.venues == (("ICML", 3), ("ACL", 2), ("NeurIPS", 2))
-    narrowed = index.search("learning", venue="ICML", year_from=2010, year_to=2021)
+    narrowed = index.search("learning", venue="ICML", year_from=2010, year_to=2021, facets=True)
     assert [hit.label for hit in narrowed.hits] == ["Causal Learning"]
     assert narrowed.facets.years == ((2021, 1),)
     assert index.search("", venue="icml").total == index.search("", venue="ICML").total == 3
@@ -213,7 +213,7 @@ def test_spellings_of_a_venue_in_other_letter_case_are_one_facet_under_its_label
     ]
     write_index(documents, tmp_path / "search", memory_bytes=MEMORY)
     index = SearchIndex(tmp_path / "search")
-    assert index.search("").facets.venues == (("ACL", 2), ("Workshop", 1))
+    assert index.search("", facets=True).facets.venues == (("ACL", 2), ("Workshop", 1))
     assert index.search("", venue="ACL").total == 2
 
 
@@ -273,6 +273,49 @@ def test_completions_are_few_and_only_of_labels(index: SearchIndex) -> None:
     assert index.suggest("  ") == index.suggest("?") == index.suggest("haip", limit=0) == ()
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("recurent", "recurrent"),
+        ("nueral attention", None),
+        ("Vaswni Atention", "Vaswani Attention"),
+        ("author:vaswni attention", "author:vaswani attention"),
+        ("venue:neurip", "venue:neurips"),
+        ("venue:neurlps attention", "venue:neurips attention"),
+        ('"lage langauge models"', '"large language models"'),
+        ("languagemodels", '"language models"'),
+        ("pre-trainig", "pre-training"),
+        ("haipeng zhan", "haipeng zhang"),
+        ("zebra -crossing attention", None),
+        ("attentn*", None),
+        ("year:2017 atention", "year:2017 attention"),
+        ("a7tention", None),
+        ("attention", None),
+        ("李韦", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_text_that_finds_something(index: SearchIndex, typed: str, meant: str | None) -> None:
+    assert index.nearest(typed) == meant
+
+
+def test_the_nearest_text_finds_something_within_the_filters(index: SearchIndex) -> None:
+    assert index.nearest("atention", year_from=2017, year_to=2017) == "attention"
+    assert index.nearest("atention", kind="venue") is None
+    assert index.nearest("attention", year_from=2020) is None, "it finds something, though not there"
+
+
+def test_many_wrong_words_take_no_longer_than_a_few(index: SearchIndex) -> None:
+    assert index.nearest(" ".join(["atention"] * 50 + [f"atentio{letter}" for letter in "abcdefghijklmn"])) is None
+
+
+@pytest.mark.parametrize("key", ["10.1000/ATTN", "https://doi.org/10.1000/attn", "doi:10.1000/attn"])
+def test_an_identifier_is_looked_up_whole(index: SearchIndex, key: str) -> None:
+    assert index.identified([key]) == ("paper/x/attention",)
+    assert index.identified(["10.1000", "attention", ""]) == ()
+    assert index.identified([]) == ()
+
+
 def test_wrong_options_are_refused(index: SearchIndex) -> None:
     for options in ({"kind": "person"}, {"sort": "best"}):
         with pytest.raises(InvalidParameter, match="no "):
@@ -293,6 +336,10 @@ def test_no_text_breaks_the_search(any_index: SearchIndex, text: str) -> None:
     if "*" not in text and "year:" not in text.lower():
         answer = any_index.search(text)
         assert len(answer.hits) == min(answer.total, 20)
+        assert answer.facets == Facets(), "not asked for"
+        assert any_index.search(text, facets=True).total == answer.total
+        nearest = any_index.nearest(text)
+        assert nearest is None or (answer.total == 0 and any_index.search(nearest).total > 0)
     assert len(any_index.suggest(text)) <= 10
     assert any_index.search("", venue=text).total in (0, 2, 3)
 
@@ -366,7 +413,7 @@ def test_hostile_documents_are_indexed(tmp_path: Path) -> None:
     index = SearchIndex(tmp_path / "search")
     assert keys(index, "findme") == {"long", "controls", "empty", "markup"}
     assert keys(index, "right-to-left") == {"controls"}
-    assert [year for year, _ in index.search("findme").facets.years] == []
+    assert [year for year, _ in index.search("findme", facets=True).facets.years] == []
 
 
 def conference_papers(shared_data: Path, count: int) -> Iterator[SearchDocument]:
@@ -385,7 +432,7 @@ def test_facets_of_real_papers_are_exact_over_several_segments(shared_data: Path
     answer = index.search("title:learning")
     matching = [p for p in papers if "learning" in p.label.lower().replace("-", " ").replace("/", " ").split()]
     assert answer.total >= len(matching) > 1000
-    everything = index.search("")
+    everything = index.search("", facets=True)
     assert everything.total == len(papers)
     assert dict(everything.facets.years) == Counter(p.year for p in papers)
     assert everything.facets.venues == tuple(

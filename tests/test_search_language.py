@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quiver.errors import InvalidSearch
-from quiver.search.language import Clause, Words, Years, parse_search
+from quiver.search.language import Clause, Words, Years, parse_search, write_search
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,26 @@ def test_a_text_that_asks_for_far_too_much_is_refused(text: str) -> None:
 @given(st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), unique=True, max_size=8))
 def test_plain_words_stay_in_their_order(words: list[str]) -> None:
     assert parse_search("  ".join(words)) == tuple(Words(word) for word in words)
+
+
+_WORDS = [
+    "a",
+    "-b",
+    "ö*",
+    '"a b"',
+    "title:a",
+    "author: ",
+    ":",
+    "::a",
+    "-",
+    "--a",
+    "-venue:b*",
+    "year:2020-",
+    "-year:0999",
+]
+
+
+@given(st.lists(st.sampled_from(_WORDS), max_size=9).map(" ".join))
+def test_what_is_written_is_read_as_the_same(text: str) -> None:
+    clauses = parse_search(text)
+    assert parse_search(write_search(clauses)) == clauses

@@ -222,6 +222,49 @@ def test_a_snippet_says_why(ask: Callable[[str], Rows], index: SearchIndex, rele
     }
 
 
+def test_what_is_like_a_text_has_most_of_its_telling_words(
+    ask: Callable[[str], Rows], index: SearchIndex, release: Release
+) -> None:
+    text = "A surprising study of unsupervised reinforcement learning, which no paper has as its title"
+    rows = ask(f'SELECT ?x ?s {{ SERVICE q:search {{ ?x a q:Paper ; q:like "{text}" ; q:score ?s ; q:limit 5 }} }}')
+    assert [row["x"] for row in rows] == [release.base + hit.path for hit in index.like(text, kind="paper", limit=5)]
+    assert len(rows) == 5
+    assert not ask(f'SELECT * {{ SERVICE q:search {{ ?x a q:Paper ; q:query "{text}" }} }}')
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        f'VALUES ?text {{ "{TEXT}" }}',
+        f'VALUES (?one ?text) {{ (<a:b> "{TEXT}") }}',
+        f'{{ SELECT ?text {{ VALUES (?text) {{ ("{TEXT}") }} }} }} VALUES $text {{ "{TEXT}" }}',
+    ],
+)
+def test_a_variable_with_one_value_is_that_value(
+    ask: Callable[[str], Rows], found: dict[str, set[str]], values: str
+) -> None:
+    assert xs(ask(f"SELECT * {{ {values} SERVICE q:search {{ ?x q:query ?text }} }}")) == found[""]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        'VALUES ?text { "a" "b" }',
+        'VALUES ?text { "a" } VALUES ?text { "b" }',
+        'VALUES (?text ?two) { ("a" 1) ("b" 2) }',
+        "VALUES ?text { <a:b> }",
+        'VALUES ?text { "a"@en }',
+        "VALUES ?text { UNDEF }",
+        "VALUES ?text { }",
+        'VALUES ?other { "a" }',
+        'BIND("a" AS ?text)',
+    ],
+)
+def test_a_variable_with_any_other_value_is_refused(ask: Callable[[str], Rows], values: str) -> None:
+    with pytest.raises(MalformedQuery, match="plain string"):
+        ask(f"SELECT * {{ {values} SERVICE q:search {{ ?x q:query ?text }} }}")
+
+
 # The fault, its column in the query, and what is said of it.
 FAULTS = [
     ('SERVICE q:search { ?x q:query "year:abc" }', '"year:abc"', "year:abc is no year"),
@@ -239,6 +282,7 @@ FAULTS = [
     ('SERVICE q:search { ?x q:query "a" ; q:score ?x }', "?x }", "already"),
     ('SERVICE q:search { ?x q:query "a" ; q:score ?s ; q:snippet ?s }', "?s ;", "already"),
     ('SERVICE q:search { ?x q:query "a" ; q:query "b" }', 'q:query "b"', "twice"),
+    ('SERVICE q:search { ?x q:query "a" ; q:like "b" }', '"b"', "either"),
     ("SERVICE q:search { ?x q:score ?s }", "{ ?x", "q:query is missing"),
     ("SERVICE q:search { }", "{ }", "q:query is missing"),
     ('SERVICE q:search { ?x rdfs:label "a" }', "rdfs:label", "not rdfs:label"),

@@ -127,7 +127,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("query_max_bytes", 500_000_000, "bytes", "Largest serialised result of a query."),
     Setting("query_max_rows", 10_000_000, "rows", "Most solutions or triples of a result."),
     Setting("query_max_length", 1_000_000, "characters", "Longest query text."),
-    Setting("search_limit_max", 10_000, "hits", "Most hits that q:limit of a SERVICE q:search may ask for."),
+    Setting(
+        "search_limit_max",
+        10_000,
+        "hits",
+        "Most hits of one SERVICE q:search, and most results in one file (CSV, BibTeX, RIS, CSL-JSON) of a search.",
+    ),
     Setting("service_allow", "", "IRIs", "Endpoints, separated by spaces, that SERVICE may reach; none by default."),
     Setting("page_size", 50, "rows", "Rows of a list on a page."),
     Setting("page_size_max", 1000, "rows", "Most rows that page= and limit= may ask for at once."),

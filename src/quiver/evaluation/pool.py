@@ -221,8 +221,11 @@ class WorkerPool:
             self._holder = None
         if fits(store, self._size, self._limits.shared_bytes):
             self._holder = Holder(store, self._limits, on_held=self._on_held, on_gone=self._on_holder_gone)
+        elif self._limits.shared_bytes:
+            _LOG.warning("query_shared_bytes is too little for this release, which is read from disk")
 
     def _on_held(self) -> None:
+        _LOG.info("the release is in memory")
         for worker in [worker for worker in self._idle if self._could_share(worker)]:
             self.discard(worker)
 

@@ -3,7 +3,8 @@
     SERVICE q:search { ?paper a q:Paper ; q:query "reinforcement learning" ; q:score ?score ; q:limit 50 }
 
 The index is asked before the query is evaluated, so what is asked for is a constant. The hits stand in the query
-instead of the block, best first; the block may stand wherever any other SERVICE may.
+instead of the block, best first; the block may stand wherever any other SERVICE may. A variable that a VALUES of the
+query gives one string is as good as that string, so that a query with parameters can search.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from quiver.errors import InvalidSearch
+from quiver.evaluation.constants import constant_string
 from quiver.evaluation.prologue import Prologue, write_iri
 from quiver.evaluation.tokenizer import Token, TokenType, malformed, unescape
 from quiver.namespaces import term
@@ -24,9 +26,9 @@ SEARCH: Final = term("q:search")
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 10_000
 
-_QUERY, _SCORE, _SNIPPET = term("q:query"), term("q:score"), term("q:snippet")
+_QUERY, _LIKE, _SCORE, _SNIPPET = term("q:query"), term("q:like"), term("q:score"), term("q:snippet")
 _LIMIT, _OFFSET, _TYPE = term("q:limit"), term("q:offset"), term("rdf:type")
-_KNOWN: Final = "q:query, q:score, q:snippet, q:limit, q:offset and a"
+_KNOWN: Final = "q:query, q:like, q:score, q:snippet, q:limit, q:offset and a"
 _KINDS: Final = {term("q:Paper"): "paper", term("q:NameCluster"): "name", term("q:VenueSeries"): "venue"}
 _DOUBLE: Final = write_iri(term("xsd:double"))
 _INTEGER: Final = re.compile(r"[0-9]{1,18}")
@@ -37,7 +39,8 @@ _EXAMPLE: Final = 'For example: SERVICE q:search { ?paper q:query "deep learning
 class SearchBlock:
     """One search: the text, the variables to bind, and how much is wanted; `place` is where something stands.
 
-    `score` and `snippet` are "" where they are not asked for; `end` is the place behind the block among the tokens.
+    `like`: what is wanted has the words of the text, instead of being asked for in it. `score` and `snippet` are ""
+    where they are not asked for; `end` is the place behind the block among the tokens.
     """
 
     text: str
@@ -50,6 +53,7 @@ class SearchBlock:
     limit_place: int = 0
     offset: int = 0
     end: int = 0
+    like: bool = False
 
 
 def read_search_block(tokens: tuple[Token, ...], at: int, prologue: Prologue, text: str) -> SearchBlock:
@@ -72,17 +76,24 @@ def answer_search_block(
     if block.limit > max_limit:
         raise malformed(f"q:limit is {max_limit:,} at most", text, block.limit_place, "Page with q:offset.")
     try:
-        found = index.search(
-            block.text, kind=block.kind, offset=block.offset, limit=block.limit, snippets=bool(block.snippet)
-        )
+        hits = _find(block, index)
     except InvalidSearch as error:
-        raise malformed(f"The text of q:query: {error.message}", text, block.place, error.hint) from None
+        raise malformed(
+            f"The text of q:{'like' if block.like else 'query'}: {error.message}", text, block.place, error.hint
+        ) from None
     variables = " ".join(filter(None, (block.subject, block.score, block.snippet)))
-    rows = " ".join(_rows(block, found.hits, base))
+    rows = " ".join(_rows(block, hits, base))
     # Measured in pyoxigraph 0.5.13: beyond 1,000 rows a bare VALUES is walked once for each solution of its neighbours
     # (11 s for 9,478 rows beside 53,189 papers), a sub-select is joined by its keys (0.3 s). The filters keep such
     # text from being valid where a SERVICE is not: after OPTIONAL, before UNION.
     return f"FILTER(true) {{ SELECT {variables} {{ VALUES ({variables}) {{ {rows} }} }} }} FILTER(true)"
+
+
+def _find(block: SearchBlock, index: SearchIndex) -> tuple[SearchHit, ...]:
+    snippets = bool(block.snippet)
+    if block.like:
+        return index.like(block.text, kind=block.kind, offset=block.offset, limit=block.limit, snippets=snippets)
+    return index.search(block.text, kind=block.kind, offset=block.offset, limit=block.limit, snippets=snippets).hits
 
 
 def _rows(block: SearchBlock, hits: Iterable[SearchHit], base: str) -> Iterable[str]:
@@ -125,12 +136,14 @@ class _Reader:
             if not self._is("}"):
                 self._take("A dot, a semicolon or the end of the block is expected after a value", ".")
         self.at += 1
-        if _QUERY not in self.said:
+        if _QUERY not in self.said and _LIKE not in self.said:
             raise self._fault("The search does not say what to look for: q:query is missing", opening)
+        if _QUERY in self.said and _LIKE in self.said:
+            raise self._fault("A search has either q:query or q:like", self.said[_LIKE])
         return self._block()
 
     def _block(self) -> SearchBlock:
-        query = self.said[_QUERY]
+        query = self.said.get(_QUERY) or self.said[_LIKE]
         variables = [_variable(self.said.get(iri)) for iri in (_SCORE, _SNIPPET)]
         named = [name for name in (self.subject, *variables) if name]
         for iri in (_SCORE, _SNIPPET):
@@ -147,6 +160,7 @@ class _Reader:
             limit_place=self.said[_LIMIT].start if _LIMIT in self.said else 0,
             offset=int(self.said[_OFFSET].text) if _OFFSET in self.said else 0,
             end=self.at,
+            like=_LIKE in self.said,
         )
 
     def _read_subject(self) -> None:
@@ -174,9 +188,15 @@ class _Reader:
     def _value(self, name: str, said: Token) -> Token:
         """The value of a property, which is of the right kind."""
         value = self._next()
-        if name == _QUERY:
+        if name in (_QUERY, _LIKE):
+            if value.type is TokenType.VARIABLE:
+                value = constant_string(self.tokens, _variable(value)) or value
             if value.type is not TokenType.STRING or self._is("^^") or self._peek_type() is TokenType.LANGUAGE:
-                raise self._fault(f"{said.text} takes a plain string: the text is looked up before all else", value)
+                raise self._fault(
+                    f"{said.text} takes a plain string, or a variable to which VALUES gives one: the text is looked up "
+                    "before all else",
+                    value,
+                )
         elif name in (_SCORE, _SNIPPET):
             if value.type is not TokenType.VARIABLE:
                 raise self._fault(f"{said.text} takes a variable, which it binds", value)

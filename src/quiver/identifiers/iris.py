@@ -39,11 +39,20 @@ EXTENSIONS: tuple[str, ...] = (
 _PLAIN = re.compile(r"[A-Za-z0-9. -]*")
 _ESCAPES = re.compile(r"(?:~[0-9A-F]{2})+")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# What is beyond ASCII and no `ucschar` of RFC 3987, 2.2: private use, specials such as U+FFFD, tags, and the variation
+# selectors that some Japanese names carry. One of them in an IRI, and the engine takes none of the file that has it.
+NO_IRI_CHARACTERS = re.compile(
+    "[\x80-\x9f\ud800-\uf8ff\ufdd0-\ufdef\ufff0-\uffff\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
+    + "".join(chr(plane << 16 | low) for plane in range(1, 15) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
 _ABSOLUTE = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|\\^`\x7f]+')
 
 
 def _stands(character: str) -> bool:
-    return character in "-." or unicodedata.category(character)[0] in "LM" or character.isdecimal()
+    if unicodedata.category(character)[0] not in "LM" and not character.isdecimal():
+        return character in "-."
+    return not NO_IRI_CHARACTERS.match(character)
 
 
 def _escape(text: str) -> str:
@@ -129,7 +138,9 @@ def is_absolute_iri(text: str) -> bool:
     """
     if not _ABSOLUTE.fullmatch(text):
         return False
-    if not text.isascii() and any(unicodedata.category(c) in ("Cc", "Cs", "Co", "Cn", "Zs", "Zl") for c in text):
+    if not text.isascii() and (
+        NO_IRI_CHARACTERS.search(text) or any(unicodedata.category(c) in ("Cn", "Zs", "Zl") for c in text)
+    ):
         return False
     if _BROKEN_ESCAPE.search(text):
         return False
@@ -140,7 +151,7 @@ def is_absolute_iri(text: str) -> bool:
         return False
     if set("[]") & set(parts.path + parts.query + parts.fragment) or text.count("#") > 1:
         return False
-    return parts.scheme not in ("http", "https") or bool(parts.hostname)
+    return parts.netloc.count("@") < 2 and (parts.scheme not in ("http", "https") or bool(parts.hostname))
 
 
 def normalise_base(text: str) -> str:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from quiver.errors import InvalidIdentifier
+from quiver.identifiers.iris import NO_IRI_CHARACTERS
 
 _DOI = re.compile(
     r"(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:\s*|info:doi/)?(10\.[0-9]{4,9}(?:\.[0-9]+)*/\S+)", re.IGNORECASE
@@ -19,7 +20,12 @@ _ARXIV = re.compile(
     re.IGNORECASE,
 )
 # Characters that RFC 3987 forbids in an IRI though DOI suffixes hold them.
-_NOT_IN_IRI = re.compile(r'[\x00-\x20<>"{}|\\^`%\x7f]')
+# DOI Handbook, 2.5.2.4, and what RFC 3987 allows in no path.
+_NOT_IN_IRI = re.compile(r'[\x00-\x20<>"{}|\\^`%#?\[\]\x7f]|' + NO_IRI_CHARACTERS.pattern)
+
+
+def _percent_encoded(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Doi:
     @property
     def iri(self) -> str:
         """The resolver's IRI, with what an IRI cannot hold percent-encoded."""
-        return "https://doi.org/" + _NOT_IN_IRI.sub(lambda match: f"%{ord(match[0]):02X}", self.value)
+        return "https://doi.org/" + _NOT_IN_IRI.sub(_percent_encoded, self.value)
 
     def __repr__(self) -> str:
         return f"Doi({self.value!r})"

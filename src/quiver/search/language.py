@@ -7,6 +7,7 @@ words. Only a year: that is no year, and a text that asks for far too much, are 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,6 +81,26 @@ Years(first=2020, last=None, negated=False))
             "too many words end in *", value=text, hint=f"At most {_MAX_PREFIXES}; each is as dear as many words."
         )
     return found
+
+
+def write_search(clauses: Sequence[Clause]) -> str:
+    """The text that `parse_search` reads as *clauses*.
+
+    >>> write_search(parse_search('author:"Wei  Li" -survey  trans* year:2020'))
+    'author:"Wei  Li" -survey trans* year:2020'
+    """
+    return " ".join(map(_write, clauses))
+
+
+def _write(clause: Clause) -> str:
+    minus = "-" if clause.negated else ""
+    if isinstance(clause, Years):
+        first, last = (str(year).zfill(4) if year is not None else "" for year in (clause.first, clause.last))
+        return f"{minus}year:{first if first == last else f'{first}-{last}'}"
+    text = f'"{clause.text}"' if clause.phrase else clause.text
+    # A colon more would make the name of the field a word.
+    field = f"{clause.field}:{' ' if text.startswith(':') else ''}" if clause.field else ""
+    return f"{minus}{field}{text}{'*' if clause.prefix else ''}"
 
 
 def _clause(match: re.Match[str]) -> Clause | None:

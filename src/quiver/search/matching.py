@@ -7,7 +7,7 @@ A label that equals the whole text lifts its document above all others, in tiers
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import tantivy
 from tantivy import Occur, Query
@@ -31,6 +31,10 @@ _SAME_ACCENTS = 8.0
 _SAME_IDENTIFIER = 1000.0
 # Each tier is 32 times the one below, since log2(2 + weight) is less than 32.
 _BARE, _BARE_SPELLED, _EXACT, _EXACT_SPELLED = (2.0**power for power in (10, 15, 20, 25))
+
+# The kind, venue, and first and last year that are asked for.
+Filters = tuple[str | None, str | None, int | None, int | None]
+NO_FILTERS: Filters = (None, None, None, None)
 
 # Words side by side, and whether the last is a prefix.
 WordSequence = tuple[tuple[str, ...], bool]
@@ -71,30 +75,54 @@ def match_series(key: str) -> Query:
     return _term(fields.SERIES, key)
 
 
-def match_completions(text: str) -> list[tuple[Query, str]]:
-    """What completes *text*, best first, and the order of each: names and venues, titles with its words side by side,
-    other titles.
+def match_completions(text: str) -> tuple[Query, str]:
+    """The names and venues that complete *text*, whose last word may go on unless a space follows; and their order."""
+    words = folded_words(text)
+    if not words:
+        return Query.empty_query(), "heaviest"
+    return _all(_begun(words, text), excluded=[_unranked(_term(fields.KIND, "paper"))]), "heaviest"
 
-    The last word may go on, unless a space follows. Empty without words.
-    """
+
+def match_title_completions(text: str) -> list[tuple[Query, str]]:
+    """As `match_completions` the titles: those with the whole words side by side, then all."""
     words = folded_words(text)
     if not words:
         return []
-    *whole, last = words
-    unfinished = _term(fields.LABEL, last) if text[-1].isspace() else _prefix(fields.LABEL, last)
-    loose = [*(_term(fields.LABEL, word) for word in whole), unfinished]
-    paper = _unranked(_term(fields.KIND, "paper"))
+    *whole, _ = words
+    begun, paper = _begun(words, text), _unranked(_term(fields.KIND, "paper"))
     # Titles have no weight. By relevance the shortest one comes first, which says most about what will be typed.
     order = "relevance" if whole else "heaviest"
-    ways = [(_all(loose, excluded=[paper]), "heaviest")]
-    if len(whole) > 1:
-        ways.append((_all([_side_by_side(fields.LABEL, whole), unfinished, paper]), order))
-    return [*ways, (_all([*loose, paper]), order)]
+    loose = (_all([*begun, paper]), order)
+    if len(whole) < 2:
+        return [loose]
+    return [(_all([_side_by_side(fields.LABEL, whole), begun[-1], paper]), order), loose]
+
+
+def _begun(words: Sequence[str], text: str) -> list[Query]:
+    *whole, last = words
+    unfinished = _term(fields.LABEL, last) if text[-1].isspace() else _prefix(fields.LABEL, last)
+    return [*(_term(fields.LABEL, word) for word in whole), unfinished]
 
 
 def narrow(query: Query, filters: Sequence[Query]) -> Query:
     """*query* within *filters*."""
     return _all([query, *filters]) if filters else query
+
+
+def match_identifiers(keys: Collection[str]) -> Query:
+    """What has one of these identifiers."""
+    return _either([_unranked(_term(fields.IDENTIFIER, key)) for key in sorted(keys)])
+
+
+def match_fuzzily(field: str, word: str, distance: int, without: Collection[str]) -> Query:
+    """What has a word in *field* that is at most *distance* letters from *word*, but none of the words *without*."""
+    near = Query.fuzzy_term_query(_SCHEMA, field, word, distance, transposition_cost_one=True)
+    return _all([near], excluded=[_term(field, other) for other in sorted(without)])
+
+
+def match_adjacent(words: Sequence[str]) -> Query:
+    """The labels in which *words* stand side by side."""
+    return _side_by_side(fields.LABEL, list(words))
 
 
 def found_sequences(clauses: Sequence[Clause]) -> tuple[WordSequence, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 
 from quiver.search.documents import Snippet
-from quiver.search.folding import NOT_ASCII, fold
+from quiver.search.folding import NOT_ASCII, fold, folded_words
 
 _LENGTH = 260
 # Text kept before the first match.
@@ -38,6 +38,34 @@ def cut_snippet(text: str, pattern: re.Pattern[str] | None) -> Snippet:
         f"{before}{piece}{after}",
         tuple((first + shift, last + shift) for first, last, _ in ranges if first >= start and last <= end),
     )
+
+
+def compile_beginnings(typed: str) -> re.Pattern[str] | None:
+    """A pattern that finds, in folded text, whole words of *typed*, and the beginnings that are its last word."""
+    words = folded_words(typed)
+    ends = [rf"(?!{_LETTER})"] * len(words)
+    if words and not typed[-1].isspace():
+        ends[-1] = ""
+    ways = sorted({re.escape(word) + end for word, end in zip(words, ends, strict=True)}, key=len, reverse=True)
+    return re.compile(rf"(?<!{_LETTER})(?:{'|'.join(ways)})") if ways else None
+
+
+def mark_pieces(text: str, pattern: re.Pattern[str] | None) -> list[tuple[str, bool]]:
+    """*text* in pieces, and whether each matches *pattern*.
+
+    >>> mark_pieces("Bernhard Schölkopf", compile_beginnings("bernhard scho"))
+    [('Bernhard', True), (' ', False), ('Schö', True), ('lkopf', False)]
+    """
+    return split_at(text, [(start, end) for start, end, _ in _find(text, pattern)] if pattern else [])
+
+
+def split_at(text: str, ranges: Iterable[tuple[int, int]]) -> list[tuple[str, bool]]:
+    """The pieces of *text*, none of them empty, and whether each is one of *ranges*, which are in order."""
+    pieces, end = [], 0
+    for start, stop in ranges:
+        pieces += [(text[end:start], False), (text[start:stop], True)]
+        end = stop
+    return [piece for piece in (*pieces, (text[end:], False)) if piece[0]]
 
 
 def _find(text: str, pattern: re.Pattern[str]) -> list[tuple[int, int, str]]:

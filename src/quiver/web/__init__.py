@@ -22,6 +22,7 @@ from quiver.web.editor import create_editor
 from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
+from quiver.web.heads import head_of
 from quiver.web.links import href, this_page
 from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
@@ -31,6 +32,7 @@ from quiver.web.proxied import Proxied
 from quiver.web.resources import create_resources
 from quiver.web.search_page import create_search
 from quiver.web.service import Metrics, create_service
+from quiver.web.suggestions import create_suggestions
 from quiver.web.vocabulary import create_vocabulary
 
 __all__ = ["SERVED", "Served", "create_app"]
@@ -86,6 +88,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels))
     app.register_blueprint(create_search(settings))
+    app.register_blueprint(create_suggestions())
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))
@@ -95,6 +98,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         graph = g.get("graph")
         return {
             "href": href,
+            "head_of": head_of,
             "this_page": this_page,
             "site_title": settings.text("title"),
             "licence": settings.text("licence"),

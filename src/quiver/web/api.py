@@ -151,18 +151,29 @@ def _data(graph: Graph, query: NamedQuery, bound: BoundQuery, chosen: Format) ->
 def _query_page(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str, str], limit: int) -> Response:
     missing = [parameter.name for parameter in query.parameters if parameter.required and parameter.name not in values]
     text = query.bind({**query.examples, **values}, graph.base).text
+    parameters = query.examples if missing else values
     return Response(
         render_template(
             "query.html",
             query=query,
             values={**query.examples, **values} if missing else values,
             asked=not missing,
-            parameters=query.examples if missing else values,
+            parameters=parameters,
             area_label=AREAS.get(query.area, query.area),
             text=text,
             editor_text=f"# {query.title}\n{text}",
             panel=None if missing else _panel(graph, panels, query, values, limit),
-            data_formats=[one for one in formats_of(query) if one is not HTML],
+            formats=[]
+            if missing
+            else [
+                {
+                    "href": href(f"queries/{query.name}.{one.extension}", **parameters),
+                    "label": one.label,
+                    "media_type": one.media_type,
+                }
+                for one in formats_of(query)
+                if one is not HTML
+            ],
         )
     )
 
@@ -181,7 +192,8 @@ def _panel(graph: Graph, panels: Panels, query: NamedQuery, values: Mapping[str,
 
 def _index_page(catalogue: Catalogue) -> Response:
     areas = [(area, AREAS.get(area, area), queries) for area, queries in catalogue.areas().items()]
-    return Response(render_template("queries.html", areas=areas, count=len(catalogue)))
+    formats = [{"href": href("queries.json"), "label": JSON.label, "media_type": _JSON}]
+    return Response(render_template("queries.html", areas=areas, count=len(catalogue), formats=formats))
 
 
 def _entry(query: NamedQuery) -> dict[str, object]:

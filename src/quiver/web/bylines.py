@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from quiver.names import display_name, name_key, split_homonym
 from quiver.web.graph import Graph
 
 NAMES_SHOWN: Final = 50
+NO_NAME: Final = "(no name)"
 
 # Byline status -> what it means, in a few words and in a sentence.
 STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -79,8 +81,24 @@ def read_bylines(graph: Graph, papers: Iterable[str], most: int = NAMES_SHOWN) -
     return found
 
 
+def byline_of(graph: Graph, names: Sequence[str], status: str, most: int = NAMES_SHOWN) -> Byline:
+    """The byline of a paper, as `read_bylines` has it, from its names as stated and its status (an IRI).
+
+    All but the status follows from the names by the rules of the data model: a quarter of a search page's time.
+    """
+    signers = tuple(
+        Signer(
+            display_name(name) or NO_NAME,
+            split_homonym(name)[1] or "",
+            graph.minter.name_cluster(name_key(name)),
+        )
+        for name in names[:most]
+    )
+    return Byline(signers, len(names), status.rpartition("#")[2])
+
+
 def _signer(name: str, cluster: str, numbers: dict[str, str]) -> Signer:
-    return Signer(name or "(no name)", numbers.get(cluster, ""), cluster)
+    return Signer(name or NO_NAME, numbers.get(cluster, ""), cluster)
 
 
 def any_cut(bylines: Sequence[Byline]) -> bool:

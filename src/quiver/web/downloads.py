@@ -22,6 +22,7 @@ from quiver.web.links import href, location
 from quiver.web.service import write_triples
 
 _CHUNK_BYTES: Final = 1 << 18
+_JSON: Final = "application/json"
 _RELEASE_FORMATS: Final = (HTML, TURTLE, NTRIPLES, JSONLD, RDFXML, JSON)
 # The parts are N-Quads text. Without named graphs that is N-Triples, and N-Triples is Turtle (RDF 1.1 Turtle, 1).
 _DUMP_NAMES: Final = {
@@ -74,13 +75,13 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
         chosen = next((one for one in _RELEASE_FORMATS if one.extension == extension), None) or _negotiate()
         if chosen is JSON:
             data = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-            return Response(data + b"\n", mimetype="application/json")
+            return Response(data + b"\n", mimetype=_JSON)
         if chosen is HTML:
             formats = [
                 {
                     "href": href(f"releases/{release_id}.{one.extension}"),
                     "label": one.label,
-                    "media_type": one.media_type,
+                    "media_type": _JSON if one is JSON else one.media_type,
                 }
                 for one in _RELEASE_FORMATS
                 if one is not HTML

@@ -33,10 +33,8 @@ SELECT ?cluster ?name ?papers WHERE {{
 ORDER BY DESC(?papers) ?cluster
 LIMIT 20
 """
-# The editor sets styles as it goes (column widths, the place of the cursor) and asks this service; no other page does.
-EDITOR_POLICY: Final = (
-    CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'") + "; connect-src 'self'"
-)
+# The editor sets styles as it goes (column widths, the place of the cursor); no other page does.
+EDITOR_POLICY: Final = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 _BUNDLE: Final = ("yasgui/yasgui.min.js", "yasgui/yasgui.min.css")
 _OWN: Final = ("editor/main.js", "editor/editor.css")
 _JSON: Final = "application/json"

@@ -20,6 +20,7 @@ from quiver.config import Settings
 from quiver.errors import BodyTimeout, QuiverError
 from quiver.evaluation import AsyncEvaluator, QueryAnswer
 from quiver.evaluation.results import INLINE_BYTES
+from quiver.negotiation import CITATIONS
 from quiver.telemetry import logger
 from quiver.web import SERVED, Served
 from quiver.web.answers import FAILED
@@ -30,7 +31,7 @@ from quiver.web.graph import Graph
 from quiver.web.plans import Plan, plan_evaluation
 from quiver.web.protocol import PATH, max_body_bytes
 from quiver.web.response_cache import Headers, KeptResponse, ResponseCache, etag_matches
-from quiver.web.responses import OPEN_HEADERS, Tagger, target_of
+from quiver.web.responses import NOINDEX, OPEN_HEADERS, Tagger, target_of
 from quiver.web.streaming import Pipe
 from quiver.web.watching import Watch
 from quiver.web.wsgi import HttpProtocol, Scope, WsgiAnswer, call, environment, field
@@ -44,8 +45,9 @@ _KEY_BYTES: Final = 8_192
 # The longest body that is read where no query is sent.
 _OTHER_BODY_BYTES: Final = 65_536
 _NOT_KEPT: Final = frozenset(("server-timing", "content-length", "set-cookie"))
-# Paths whose requests may evaluate for seconds; they do not take the threads of the pages.
+# Paths whose requests may take seconds, queries and lists as files; they do not take the threads of the pages.
 _SLOW: Final = ("/queries/",)
+_SLOW_ENDINGS: Final = tuple(f".{one.extension}" for one in CITATIONS)
 _SLOW_THREADS: Final = 2
 _GONE: Final = 499
 # By then requests that had begun on the release before have mostly ended.
@@ -292,7 +294,8 @@ class Front:
         key: tuple[object, ...] | None,
         path: str = "",
     ) -> None:
-        executor = self._slow if path.startswith(_SLOW) else self._pages
+        is_slow = path.startswith(_SLOW) or path.endswith(_SLOW_ENDINGS)
+        executor = self._slow if is_slow else self._pages
         try:
             answer = await self._loop.run_in_executor(executor, call, self._application, environ)
         except Exception:  # noqa: BLE001 - the outermost handler
@@ -302,7 +305,7 @@ class Front:
             return
         etag = answer.header("etag")
         if answer.pieces is not None:
-            self._stream(protocol, answer)
+            self._stream(protocol, answer, executor)
             return
         if key is not None and scope.method == "GET" and answer.status == 200 and etag.startswith('"'):
             kept = [field for field in answer.headers if field[0] not in _NOT_KEPT]
@@ -333,8 +336,8 @@ class Front:
         else:
             protocol.response_bytes(status, headers, body)
 
-    def _stream(self, protocol: HttpProtocol, answer: WsgiAnswer) -> None:
-        """Send a long body in the background, at the pace of its reader."""
+    def _stream(self, protocol: HttpProtocol, answer: WsgiAnswer, executor: ThreadPoolExecutor | None = None) -> None:
+        """Send a long body in the background, at the pace of its reader; *executor* makes its pieces."""
         assert answer.pieces is not None
         pieces = answer.pieces
         pipe = Pipe()
@@ -342,7 +345,7 @@ class Front:
 
         async def pump() -> None:
             try:
-                await pipe.pump(pieces, self._pages, self._send_timeout_s)
+                await pipe.pump(pieces, executor or self._pages, self._send_timeout_s)
             finally:
                 await self._loop.run_in_executor(self._pages, answer.close)
 
@@ -362,5 +365,5 @@ def _size_of(key: tuple[object, ...]) -> int:
 
 _COMMON_HEADERS: Final[Headers] = [
     ("vary", "Accept, Accept-Encoding"),
-    *((name.lower(), value) for name, value in OPEN_HEADERS),
+    *((name.lower(), value) for name, value in (*OPEN_HEADERS, NOINDEX)),
 ]

@@ -25,7 +25,13 @@ Row = Mapping[str, Cell | None]
 # A column and the column that says how it reads are shown as one linked cell.
 _TITLE: Final = "title"
 # Columns whose names say less than they should to a reader.
-_HEADINGS: Final = {"cluster": "name", "row": "author row", "bare": "without the number"}
+_HEADINGS: Final = {
+    "cluster": "name",
+    "row": "author row",
+    "bare": "without the number",
+    "locator": "place in the file",
+    "source_key": "key in the source",
+}
 _UNGROUPED: Final = ("year", "ordinal")
 _BOOLEANS: Final = {"true": "yes", "false": "no"}
 _FIGURES: Final = ("integer", "decimal")

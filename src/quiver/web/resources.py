@@ -14,17 +14,19 @@ from quiver.config import Settings
 from quiver.errors import Gone, InvalidIdentifier, InvalidParameter, NotAcceptable, NotFound
 from quiver.identifiers import decode_segment, encode_segment
 from quiver.names import name_key
-from quiver.negotiation import BIBTEX, HTML, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose, split_extension
-from quiver.web.citations import cite, to_bibtex
+from quiver.negotiation import CITATIONS, HTML, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose, split_extension
 from quiver.web.documents import NEIGHBOURHOODS, describe_document, gather, serialise
 from quiver.web.graph import CurrentGraph, Facts, Graph, current_graph
 from quiver.web.links import href, location
 from quiver.web.panels import Panels
 from quiver.web.records import render_record
+from quiver.web.reference_files import file_name, list_file, papers_file
 from quiver.web.responses import not_modified
 
 DOCUMENT_FORMATS: Final = (HTML, TURTLE, NTRIPLES, JSONLD, RDFXML)
-PAPER_FORMATS: Final = (*DOCUMENT_FORMATS, BIBTEX)
+# Of a paper, and of what has a list of papers.
+REFERENCE_FORMATS: Final = (*DOCUMENT_FORMATS, *CITATIONS)
+_REFERENCED: Final = ("paper", "name", "author", "venue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Thing:
 
 def formats_of(kind: str) -> tuple[Format, ...]:
     """The formats of documents about one kind of thing, the preferred one first."""
-    return PAPER_FORMATS if kind == "paper" else DOCUMENT_FORMATS
+    return REFERENCE_FORMATS if kind in _REFERENCED else DOCUMENT_FORMATS
 
 
 def wanted_page() -> int:
@@ -114,16 +116,17 @@ def _document(graph: Graph, panels: Panels, settings: Settings, thing: Thing, ch
         return unchanged
     if chosen is HTML:
         response = Response(render_record(graph, panels, settings, thing.iri, thing.facts, _alternates(thing), page))
-    elif chosen is BIBTEX:
-        response = Response(to_bibtex(cite(graph, thing.iri, thing.facts)), content_type=BIBTEX.content_type)
-        name = thing.path.rpartition("/")[2]
-        response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{quote(name, safe='~.-')}.bib"
+    elif chosen in CITATIONS and thing.kind == "paper":
+        response = papers_file(graph, [thing.iri], chosen.extension, file_name(thing.path))
+    elif chosen in CITATIONS:
+        response = list_file(graph, panels.catalogue, thing.path, thing.facts, chosen.extension, page)
     else:
         document = gather(graph, thing.iri, thing.kind, page=page, page_size=settings.integer("page_size_max"))
         url = f"{graph.base}{thing.path}.{chosen.extension}" + (f"?page={page}" if page > 1 else "")
         description = describe_document(graph, document, url, settings.text("licence"))
         response = Response(serialise(document, description, chosen.extension), content_type=chosen.content_type)
-    response.headers["Link"] = _link_field(thing, chosen)
+    following = response.headers.get("Link")
+    response.headers["Link"] = ", ".join(filter(None, [following, _link_field(thing, chosen)]))
     return response
 
 

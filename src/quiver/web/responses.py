@@ -10,20 +10,23 @@ from flask import Flask, Response, g, request
 from quiver import __version__
 from quiver.config import Settings
 from quiver.web.codings import SMALLEST_COMPRESSED, choose_coding, compress, is_compressible
+from quiver.web.crawlers import may_be_indexed
 from quiver.web.graph import Graph
 
 CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 # Reading is open to scripts of any origin, redirects and pages included; there is nothing here but to read.
 OPEN_HEADERS: Final = (
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing"),
+    ("Access-Control-Expose-Headers", "ETag, Link, Content-Location, Retry-After, Server-Timing, X-Total-Count"),
     ("X-Content-Type-Options", "nosniff"),
 )
 # Settings that change what a representation holds, and so its entity tag.
-_SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "licence")
+_SHOWN_SETTINGS: Final = ("title", "page_size", "page_size_max", "search_limit_max", "licence")
+# For crawlers, on what is made for one question: pages say it in their heads as well.
+NOINDEX: Final = ("X-Robots-Tag", "noindex")
 
 
 class Tagger:
@@ -76,6 +79,10 @@ def register(app: Flask, settings: Settings) -> None:
         if response.mimetype == "text/html":
             response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             response.headers.setdefault("Referrer-Policy", "same-origin")
+            if alternates := g.get("alternates"):
+                response.headers.setdefault("Link", alternates)
+        if not may_be_indexed(request.path, request.args):
+            response.headers.setdefault(*NOINDEX)
         for name, value in OPEN_HEADERS:
             response.headers.setdefault(name, value)
         if request.method == "OPTIONS":
@@ -114,13 +121,14 @@ def _prepare_static(response: Response) -> None:
 
 def _compress(response: Response) -> str:
     """The coding in which *response* now is."""
+    if (made := response.headers.get("Content-Encoding")) is not None:
+        return made
     coding = choose_coding(request.headers.get("Accept-Encoding"))
     if (
         coding == "identity"
         or response.status_code in (204, 304)
         or response.is_streamed
         or response.direct_passthrough
-        or "Content-Encoding" in response.headers
         or not is_compressible(response.mimetype)
     ):
         return "identity"

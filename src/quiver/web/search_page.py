@@ -1,34 +1,36 @@
-"""Search: one box for papers, names and venues; facets, completion, results as data."""
+"""The search page: one box for papers, names and venues; facets, filters, and what to do where nothing is found."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, g, redirect, render_template, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from quiver.config import Settings
-from quiver.errors import InvalidParameter
-from quiver.identifiers import Minter
-from quiver.names import name_key
-from quiver.search import KINDS, SearchAnswer, SearchHit, Snippet
-from quiver.web.bylines import Byline, read_bylines
+from quiver.errors import InvalidParameter, InvalidSearch
+from quiver.names import name_key, split_homonym
+from quiver.negotiation import CSV
+from quiver.search import KINDS, Facets, SearchAnswer, SearchHit, split_at
+from quiver.web import search_feed
+from quiver.web.bylines import Byline, byline_of
+from quiver.web.cut_names import cut_names
+from quiver.web.exports import EXPORTS
 from quiver.web.graph import Graph, current_graph
-from quiver.web.links import href, this_page
+from quiver.web.links import location
 from quiver.web.panels import Paging
+from quiver.web.problems import problem_of
 from quiver.web.resources import wanted_page
 from quiver.web.responses import not_modified
+from quiver.web.search_data import YEARS_SHOWN, earlier_years, search_csv, search_json, search_references
+from quiver.web.search_request import KIND_WORDS, SORT_WORDS, SearchRequest, ascii_link, read_request
+from quiver.web.straight import names_with_orcid, straight_to
 
-_KIND_WORDS: Final = {"paper": "Papers", "name": "Names", "venue": "Venues"}
-_SORT_WORDS: Final = {
-    "relevance": "by relevance",
-    "newest": "newest first",
-    "oldest": "oldest first",
-    "title": "by title",
-}
-_YEARS_SHOWN: Final = 15
+_NAMES_SHOWN: Final = 12
+_FACET_WORDS: Final = {"kind": "Kind", "venue": "Venue", "year": "Year"}
+_NOTHING: Final = SearchAnswer(0, (), Facets())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,20 @@ class FacetValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter that is set: what it is of, its value in words, and the link that takes it away."""
+
+    facet: str
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """One hit with its byline; `pieces` are the snippet's pieces of text, and whether each matched."""
+    """One hit with its byline; `pieces` are the snippet's pieces of text, and whether each matched.
+
+    `at_least`: the count of its papers rests on bylines that may be cut.
+    """
 
     hit: SearchHit
     byline: Byline | None
@@ -49,148 +63,174 @@ class Result:
     name: str
     pieces: tuple[tuple[str, bool], ...]
     venues: tuple[tuple[str, str], ...]
+    at_least: bool
 
 
 def create_search(settings: Settings) -> Blueprint:
-    """The blueprint of search and completion."""
+    """The blueprint of search: the page, and its results as data, as files of references and as a feed."""
     blueprint = Blueprint("search", __name__)
 
     @blueprint.get("/search")
-    def search() -> Response | str:
+    def search() -> AnyResponse | str:
         g.tagged = True
-        return not_modified("text/html") or _search_page(settings)
+        return not_modified("text/html") or _search(settings)
 
     @blueprint.get("/search.json")
-    def search_data() -> Response:
+    def search_as_json() -> Response:
         g.tagged = True
-        graph = current_graph()
-        answer = _ask(graph, settings.integer("page_size"), (wanted_page() - 1) * settings.integer("page_size"))
-        return _json(
-            {
-                "total": answer.total,
-                "hits": [
-                    {"iri": graph.base + hit.path, "kind": hit.kind, "label": hit.label, "year": hit.year,
-                     "papers": hit.weight or None}
-                    for hit in answer.hits
-                ],
-                "facets": {
-                    "kind": dict(answer.facets.kinds),
-                    "year": {str(year): count for year, count in answer.facets.years},
-                    "venue": dict(answer.facets.venues),
-                },
-            }
-        )  # fmt: skip
+        return not_modified("application/json") or search_json(settings)
 
-    @blueprint.get("/suggest")
-    def suggest() -> Response:
+    @blueprint.get("/search.csv")
+    def search_as_csv() -> Response:
         g.tagged = True
-        graph = current_graph()
-        text = request.args.get("q", "")
-        hits = graph.search.suggest(text)
-        # OpenSearch Suggestions 1.0: the text, completions, descriptions, addresses.
-        response = _json(
-            [text, [h.label for h in hits], [_KIND_WORDS[h.kind] for h in hits], [graph.base + h.path for h in hits]]
-        )
-        response.mimetype = "application/x-suggestions+json"
-        return response
+        return not_modified(CSV.media_type) or search_csv(settings)
+
+    @blueprint.get("/search.atom")
+    def search_as_feed() -> Response:
+        g.tagged = True
+        return not_modified(search_feed.MEDIA_TYPE) or search_feed.search_atom(settings)
+
+    @blueprint.get(f"/search.<any({', '.join(map(repr, EXPORTS))}):extension>")
+    def search_as_references(extension: str) -> Response:
+        g.tagged = True
+        return not_modified(EXPORTS[extension].media_type) or search_references(settings, extension)
 
     return blueprint
 
 
-def _json(value: object) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False) + "\n", mimetype="application/json")
-
-
-def _year(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 4):
-        raise InvalidParameter(f"{text!r} is no year", value=text, hint="Give four digits.")
-    return int(text)
-
-
-def _ask(graph: Graph, limit: int, offset: int) -> SearchAnswer:
-    """The answer to the present request's `q`, `kind` (or `type`), `venue`, `year` and `sort`."""
-    asked = request.args
-    first, _, last = asked.get("year", "").partition("-")
-    return graph.search.search(
-        asked.get("q", ""),
-        kind=asked.get("kind") or asked.get("type") or None,
-        venue=asked.get("venue") or None,
-        year_from=_year(first),
-        year_to=_year(last or first),
-        offset=offset,
-        limit=limit,
-        sort=asked.get("sort") or "relevance",
-    )
-
-
-def _search_page(settings: Settings) -> str:
-    graph = current_graph()
-    page = wanted_page()
-    size = settings.integer("page_size")
+def _search(settings: Settings) -> AnyResponse | str:
+    graph, asked = current_graph(), read_request()
+    if asked.q and not asked.filters and not asked.go and "page" not in request.args:
+        path = straight_to(graph, asked.q)
+        if path is not None:
+            return redirect(location(path), 303)
+    if "from" in request.args or "to" in request.args:
+        # The form has two fields where the address has one.
+        return redirect(ascii_link(asked.href()), 303)
+    page, size = wanted_page(), settings.integer("page_size")
     offset = (page - 1) * size
-    answer = _ask(graph, size, offset)
-    asked = {name: request.args.get(name, "") for name in ("q", "kind", "venue", "year", "sort")}
-    asked["kind"] = asked["kind"] or request.args.get("type", "")
-    paging = Paging(
-        what="results",
-        range=f"{offset + 1:,} to {offset + len(answer.hits):,} of {answer.total:,}",
-        previous=this_page(page=page - 1 if page > 2 else None) if page > 1 else "",
-        next=this_page(page=page + 1) if offset + size < answer.total else "",
-    )
-    return render_template(
+    shown, answer, fault = asked, _NOTHING, None
+    try:
+        answer = asked.search(graph, size, offset, snippets=True, facets=True)
+        if not answer.total and (nearest := asked.nearest(graph)):
+            shown = asked.instead(nearest)
+            answer = shown.search(graph, size, offset, snippets=True, facets=True)
+    except (InvalidSearch, InvalidParameter) as error:
+        fault = error
+    html = render_template(
         "search.html",
-        asked=asked,
+        asked=asked.given(),
+        shown=shown,
+        instead=shown.q if shown is not asked else "",
         answer=answer,
         results=_results(graph, answer),
-        kinds=_facet([(kind, n) for kind in KINDS for k, n in answer.facets.kinds if k == kind], "kind", asked["kind"]),
-        years=_facet([(str(year), n) for year, n in answer.facets.years[:_YEARS_SHOWN]], "year", asked["year"]),
-        venues=_facet(answer.facets.venues, "venue", asked["venue"]),
-        sorts=[(name, words, (asked["sort"] or "relevance") == name) for name, words in _SORT_WORDS.items()],
-        paging=paging,
-        data=href("search.json", **{name: value for name, value in asked.items() if value}),
+        beside=_beside(graph, asked.q) if not answer.total else [],
+        filters=_filters(shown),
+        unfiltered=_unfiltered(graph, asked) if not answer.total and not fault else 0,
+        facets=_facets(shown, answer),
+        years=_year_fields(asked),
+        sorts=[(name, words, (shown.sort or "relevance") == name) for name, words in SORT_WORDS.items()],
+        paging=_paging(shown, answer, page, size),
+        formats=_formats(shown) if answer.total else [],
+        **({"problem": problem_of(fault)} if fault else {}),
+    )
+    return Response(html, status=fault.status if fault else 200, mimetype="text/html")
+
+
+def _paging(asked: SearchRequest, answer: SearchAnswer, page: int, size: int) -> Paging:
+    first = (page - 1) * size + 1
+    return Paging(
+        what="results",
+        range=f"{first:,} to {first - 1 + len(answer.hits):,} of {answer.total:,}",
+        previous=asked.href(page=page - 1 if page > 2 else None) if page > 1 else "",
+        next=asked.href(page=page + 1) if page * size < answer.total else "",
     )
 
 
-def _facet(values: Sequence[tuple[str, int]], name: str, chosen: str) -> list[FacetValue]:
-    shown = [
+def _formats(asked: SearchRequest) -> list[dict[str, str]]:
+    """The results in other formats; the files of references where there may be papers among them."""
+    formats = [("search.json", "application/json", "JSON"), ("search.csv", CSV.media_type, CSV.label)]
+    if asked.kind in ("", "paper"):
+        formats += [(f"search.{extension}", one.media_type, one.label) for extension, one in EXPORTS.items()]
+    formats.append(("search.atom", search_feed.MEDIA_TYPE, "Atom feed"))
+    return [
+        {"href": asked.href(path, go=None), "media_type": media_type, "label": label}
+        for path, media_type, label in formats
+    ]
+
+
+def _filters(asked: SearchRequest) -> list[Filter]:
+    """The filters that are set, each with the way to be without it."""
+    return [
+        Filter(
+            _FACET_WORDS[name], KIND_WORDS.get(value, value) if name == "kind" else value, asked.href(**{name: None})
+        )
+        for name, value in asked.filters.items()
+    ]
+
+
+def _unfiltered(graph: Graph, asked: SearchRequest) -> int:
+    """How many results there would be without the filters, if there are any."""
+    return replace(asked, kind="", venue="", year="").search(graph, 0).total if asked.filters else 0
+
+
+def _facets(asked: SearchRequest, answer: SearchAnswer) -> list[tuple[str, list[FacetValue]]]:
+    """The facets by their headings; of the years the newest, and one value for all before them."""
+    facets = answer.facets
+    kinds = [(kind, count) for kind in KINDS for found, count in facets.kinds if found == kind]
+    recent = [(str(year), count) for year, count in facets.years[:YEARS_SHOWN]]
+    recent += earlier_years(facets).items()
+    values = {"kind": kinds, "venue": facets.venues, "year": recent}
+    return [(_FACET_WORDS[name], _facet(asked, name, values[name], answer.total)) for name in values]
+
+
+def _facet(asked: SearchRequest, name: str, values: Sequence[tuple[str, int]], total: int) -> list[FacetValue]:
+    chosen = asked.filters.get(name, "")
+    if chosen and all(value != chosen for value, _ in values):
+        # A filter must be seen to be taken away again, also where it leaves nothing.
+        values = [(chosen, total), *values]
+    return [
         FacetValue(
-            _KIND_WORDS.get(value, value) if name == "kind" else value,
-            count,
-            this_page(**{name: None if value == chosen else value, "page": None, "type": None}),
-            value == chosen,
+            _value_words(name, value), count, asked.href(**{name: None if value == chosen else value}), value == chosen
         )
         for value, count in values
     ]
-    if chosen and not any(value.current for value in shown):
-        # A filter must be seen to be taken away again, also where it leaves nothing.
-        shown.insert(0, FacetValue(chosen, 0, this_page(**{name: None, "page": None, "type": None}), True))
-    return shown
+
+
+def _value_words(name: str, value: str) -> str:
+    if name == "kind":
+        return KIND_WORDS.get(value, value)
+    return f"{value[1:]} and before" if name == "year" and value.startswith("-") else value
+
+
+def _year_fields(asked: SearchRequest) -> tuple[str, str]:
+    """What stands in the fields of the form for years."""
+    first, dash, last = asked.year.replace("–", "-").partition("-")
+    return first, last if dash else first
+
+
+def _beside(graph: Graph, text: str) -> list[tuple[str, str]]:
+    """IRI and label of the names beside which the ORCID iD *text* is stated, if it is one."""
+    return sorted(graph.labels(names_with_orcid(graph, text)).items())
 
 
 def _results(graph: Graph, answer: SearchAnswer) -> list[Result]:
-    papers = [graph.base + hit.path for hit in answer.hits if hit.kind == "paper"]
-    bylines = read_bylines(graph, papers, 12)
-    names = [graph.base + hit.path for hit in answer.hits if hit.kind == "name"]
-    numbers = graph.texts(names, "q:homonymNumber")
-    mint = Minter(graph.base)
-    return [
-        Result(
-            hit=hit,
-            byline=bylines.get(graph.base + hit.path),
-            number=(number := numbers.get(graph.base + hit.path, "")),
-            name=hit.label.removesuffix(f" {number}") if number else hit.label,
-            pieces=tuple(_pieces(hit.snippet)),
-            venues=tuple((label, mint.venue_series(name_key(label))) for label in hit.venues),
+    statuses = graph.texts((graph.base + hit.path for hit in answer.hits if hit.kind == "paper"), "q:bylineStatus")
+    cut = cut_names(graph)
+    results = []
+    for hit in answer.hits:
+        iri = graph.base + hit.path
+        name, number = split_homonym(hit.label) if hit.kind == "name" else (hit.label, None)
+        byline = byline_of(graph, hit.names, statuses.get(iri, ""), _NAMES_SHOWN) if hit.kind == "paper" else None
+        results.append(
+            Result(
+                hit=hit,
+                byline=byline,
+                number=number or "",
+                name=name,
+                pieces=tuple(split_at(hit.snippet.text, hit.snippet.ranges)),
+                venues=tuple((label, graph.minter.venue_series(name_key(label))) for label in hit.venues),
+                at_least=hit.kind == "name" and iri in cut,
+            )
         )
-        for hit in answer.hits
-    ]
-
-
-def _pieces(snippet: Snippet) -> list[tuple[str, bool]]:
-    pieces, end = [], 0
-    for start, stop in snippet.ranges:
-        pieces += [(snippet.text[end:start], False), (snippet.text[start:stop], True)]
-        end = stop
-    return [*pieces, (snippet.text[end:], False)]
+    return results

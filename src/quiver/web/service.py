@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -19,7 +20,8 @@ from quiver.errors import NotAcceptable, NotFound
 from quiver.manifest import Manifest
 from quiver.namespaces import PREFIXES, term
 from quiver.negotiation import GRAPHS, JSONLD, TURTLE, choose
-from quiver.web.graph import CurrentGraph, current_graph
+from quiver.web.crawlers import robots_text
+from quiver.web.graph import CurrentGraph, Graph, current_graph
 from quiver.web.jsonld import published_context, to_jsonld
 from quiver.web.responses import not_modified
 
@@ -27,17 +29,6 @@ from quiver.web.responses import not_modified
 SITEMAP_SIZE: Final = 20_000
 _SYNTAXES: Final = {one.extension: ox.RdfFormat.from_media_type(one.media_type) for one in GRAPHS if one is not JSONLD}
 _SITEMAP_CLASSES: Final = ("q:Paper", "q:NameCluster", "q:VenueSeries", "q:VenueEdition", "q:Source")
-_ROBOTS: Final = """User-agent: *
-Disallow: {root}search
-Disallow: {root}suggest
-Disallow: {root}sparql
-Disallow: {root}compare
-Disallow: {root}explore
-Disallow: {root}queries/
-Disallow: {root}*?page=
-Disallow: {root}*?open=
-Sitemap: {sitemap}
-"""
 _OPEN_SEARCH: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <OpenSearchDescription xmlns="http://a9.com/-/spec/opensearch/1.1/">
   <ShortName>{title}</ShortName>
@@ -45,6 +36,7 @@ _OPEN_SEARCH: Final = """<?xml version="1.0" encoding="UTF-8"?>
   <InputEncoding>UTF-8</InputEncoding>
   <Image width="32" height="32" type="image/svg+xml">{root}static/favicon.svg</Image>
   <Url type="text/html" template="{root}search?q={{searchTerms}}"/>
+  <Url type="application/atom+xml" template="{root}search.atom?q={{searchTerms}}"/>
   <Url type="application/x-suggestions+json" template="{root}suggest?q={{searchTerms}}"/>
 </OpenSearchDescription>
 """
@@ -128,8 +120,7 @@ def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -
 
     @blueprint.get("/robots.txt")
     def robots() -> Response:
-        root = f"{request.script_root}/"
-        return Response(_ROBOTS.format(root=root, sitemap=f"{request.url_root}sitemap.xml"), mimetype="text/plain")
+        return Response(robots_text(f"{request.script_root}/", f"{request.url_root}sitemap.xml"), mimetype="text/plain")
 
     @blueprint.get("/sitemap.xml")
     def sitemap() -> Response:
@@ -199,14 +190,23 @@ def _sitemap() -> Response:
     start = int(number) * SITEMAP_SIZE if known else 0
     if not known or start >= max(_count(f"q:{name}"), 1):
         raise NotFound(f"the sitemap has no part {part[:40]!r}", value=part, hint="/sitemap.xml lists its parts.")
-    entries = []
-    for place, triple in enumerate(graph.triples(predicate=term("rdf:type"), object_=term(f"q:{name}"))):
-        if place >= start + SITEMAP_SIZE:
-            break
-        if place >= start and isinstance(triple.subject, ox.NamedNode):
-            path = quote(triple.subject.value.removeprefix(graph.base), safe="/~._-")
-            entries.append(f"<url><loc>{escape(request.url_root)}{path}</loc></url>")
+    entries = [
+        f"<url><loc>{escape(request.url_root + quote(iri.removeprefix(graph.base), safe='/~._-'))}</loc></url>"
+        for iri in _members(graph, f"q:{name}", start)
+    ]
     return _xml("urlset", entries)
+
+
+def _members(graph: Graph, curie: str, start: int) -> Iterator[str]:
+    """The IRIs of a class that belong into the part of the sitemap that begins with number *start*.
+
+    The engine steps over those before them, ten times as fast as they are read: 0.08 s for the last of 218,200 names,
+    where reading up to them took 0.9 s, and 3 s the first time. Their order is that of the index, which stays.
+    """
+    query = f"SELECT ?s {{ ?s a <{term(curie)}> }} LIMIT {SITEMAP_SIZE} OFFSET {start}"
+    solutions = graph.store.query(query)
+    assert isinstance(solutions, ox.QuerySolutions)
+    return (node.value for solution in solutions if isinstance(node := solution[0], ox.NamedNode))
 
 
 _COUNT_NAMES: Final = {

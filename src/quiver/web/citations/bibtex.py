@@ -1,39 +1,13 @@
-"""A paper as a reference: BibTeX, and the `citation_*` metadata that reference managers read from a page."""
+"""BibTeX: entries in UTF-8 that balance and typeset whatever the records hold."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from quiver.web.graph import Facts, Graph
+from quiver.web.citations.model import Citation, CitedName
 
-# Arrow shows eight names of a byline at most, so a byline of eight may go on.
-ARROW_BYLINE_LIMIT: Final = 8
-
-# Class or stated type, casefolded -> entry type. Stated kinds of venue come second.
-_ENTRY_TYPES: Final[dict[str, str]] = {
-    "article": "article",
-    "book": "book",
-    "book chapter": "incollection",
-    "conference paper": "inproceedings",
-    "doctoral thesis": "phdthesis",
-    "inproceedings": "inproceedings",
-    "journal article": "article",
-    "journal paper": "article",
-    "phd thesis": "phdthesis",
-    "proceedings paper": "inproceedings",
-    "review article": "article",
-    "workshop paper": "inproceedings",
-}
-_KIND_ENTRY_TYPES: Final[dict[str, str]] = {
-    "conference": "inproceedings",
-    "journal": "article",
-    "symposium": "inproceedings",
-    "workshop": "inproceedings",
-}
 # Where each entry type names its venue.
 _VENUE_FIELDS: Final[dict[str, str]] = {
     "article": "journal",
@@ -66,80 +40,6 @@ _SMALL_WORDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CitedName:
-    """A name on the byline, without homonym number; given and family name only where the source states them."""
-
-    display: str
-    given: str = ""
-    family: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """What a reference needs to know of a paper; `and_others` where the byline is or may be cut."""
-
-    title: str
-    names: tuple[CitedName, ...] = ()
-    and_others: bool = False
-    entry_type: str = "misc"
-    year: str = ""
-    venue: str = ""
-    pages: str = ""
-    doi: str = ""
-    url: str = ""
-    pdf: str = ""
-    stated_key: str = ""
-    abstract: str = ""
-
-
-def cite(graph: Graph, iri: str, facts: Facts, most: int | None = None) -> Citation:
-    """The reference to the paper *iri*, whose statements are *facts*; of its names the first *most*, if given."""
-    container = facts.one("q:statedContainer")
-    count = facts.number("q:authorCount") or 0
-    status = facts.one("q:bylineStatus").rpartition("#")[2]
-    return Citation(
-        title=facts.one("rdfs:label") or facts.one("dcterms:title"),
-        names=tuple(_names(graph, iri, count if most is None else min(count, most))),
-        and_others=status == "Abridged"
-        or (status == "PossiblyAbridged" and count >= ARROW_BYLINE_LIMIT)
-        or (most is not None and count > most),
-        entry_type=entry_type(facts.all("q:statedType"), facts.all("q:statedVenueKind"), container),
-        year=facts.one("q:year"),
-        venue=container or ", ".join(facts.all("q:statedVenue")),
-        pages=facts.one("bibo:pages"),
-        doi=facts.one("bibo:doi"),
-        url=facts.one("foaf:page"),
-        pdf=facts.one("q:pdf"),
-        stated_key=facts.one("q:citationKey"),
-        abstract=facts.one("q:abstractText") or facts.one("dcterms:abstract"),
-    )
-
-
-def _names(graph: Graph, iri: str, count: int) -> list[CitedName]:
-    signatures = [f"{iri}#a{ordinal}" for ordinal in range(1, count + 1)]
-    shown = graph.texts(signatures, "q:displayName")
-    family = graph.texts(signatures, "q:statedFamilyName")
-    given = graph.texts(signatures, "q:statedGivenName") if family else {}
-    names = (CitedName(shown.get(s, ""), given.get(s, ""), family.get(s, "")) for s in signatures)
-    return [name for name in names if name.display or name.family]
-
-
-def entry_type(types: Sequence[str], kinds: Sequence[str], container: str) -> str:
-    """The BibTeX entry type, by the stated type, else the stated kind of venue, else by the container's title.
-
-    >>> entry_type(["Conference Paper"], [], ""), entry_type([], ["Journal"], ""), entry_type(["Poster"], [], "")
-    ('inproceedings', 'article', 'misc')
-    """
-    for stated, table in ((types, _ENTRY_TYPES), (kinds, _KIND_ENTRY_TYPES)):
-        for value in stated:
-            if value.casefold() in table:
-                return table[value.casefold()]
-    if _JOURNAL.search(container):
-        return "article"
-    return "inproceedings" if container else "misc"
-
-
 def escape_latex(text: str) -> str:
     """*text* for LaTeX, its special characters escaped; other characters stay as UTF-8.
 
@@ -170,8 +70,6 @@ def protect_title(title: str) -> str:
     return "".join([*pieces, text[end:].translate(_LATEX)])
 
 
-# How titles of volumes begin that are journals; a source that gives no kind of venue gives these.
-_JOURNAL = re.compile(r"^(?:Transactions of|Computational Linguistics, Volume)|\bJournal\b", re.IGNORECASE)
 _SUFFIXES = ("Jr.", "Jr", "Sr.", "Sr", "II", "III", "IV")
 
 
@@ -234,7 +132,7 @@ def citation_key(citation: Citation) -> str:
     return f"{_ascii(family)}{citation.year}{word}" or "paper"
 
 
-def to_bibtex(citation: Citation) -> str:
+def to_bibtex(citation: Citation, key: str = "", note: str = "") -> str:
     """One BibTeX entry in UTF-8, ended by a newline."""
     authors = [bibtex_name(name) for name in citation.names]
     if authors and citation.and_others:
@@ -246,28 +144,13 @@ def to_bibtex(citation: Citation) -> str:
         venue_field: escape_latex(citation.venue),
         "year": escape_latex(citation.year),
         "pages": re.sub(r"(?<=\d)\s*[-–]\s*(?=\d)", "--", escape_latex(citation.pages)),
+        "isbn": escape_latex(citation.isbn),
+        "issn": escape_latex(citation.issn),
         "doi": _raw(citation.doi),
+        "eprint": _raw(citation.arxiv),
+        "eprinttype": "arxiv" if citation.arxiv else "",
         "url": _raw(citation.url or citation.pdf),
+        "annote": escape_latex(note),
     }
     lines = [f"  {name:<9} = {{{value}}}" for name, value in fields.items() if value]
-    return f"@{citation.entry_type}{{{citation_key(citation)},\n" + ",\n".join(lines) + "\n}\n"
-
-
-def meta_tags(citation: Citation) -> list[tuple[str, str]]:
-    """Names and contents of the page's `citation_*` elements (Google Scholar's guidelines; Highwire Press tags)."""
-    tags = [("citation_title", citation.title)]
-    for name in citation.names:
-        full = f"{name.family}, {name.given}" if name.family and name.given else name.display or name.family
-        tags.append(("citation_author", full))
-    venue_tag = {"article": "citation_journal_title", "inproceedings": "citation_conference_title"}
-    optional = [
-        ("citation_publication_date", citation.year),
-        (venue_tag.get(citation.entry_type, ""), citation.venue),
-        ("citation_doi", citation.doi),
-        ("citation_public_url", citation.url),
-        ("citation_pdf_url", citation.pdf),
-    ]
-    pages = re.fullmatch(r"\s*(\w+)\s*(?:[-–]+\s*(\w+))?\s*", citation.pages)
-    if pages:
-        optional += [("citation_firstpage", pages[1]), ("citation_lastpage", pages[2] or "")]
-    return tags + [(name, value) for name, value in optional if name and value]
+    return f"@{citation.entry_type}{{{key or citation_key(citation)},\n" + ",\n".join(lines) + "\n}\n"

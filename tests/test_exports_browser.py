@@ -1,0 +1,104 @@
+"""A real browser takes each export away, and copies references where it can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from quiver.web.exports import EXPORTS
+from tests.browsing import make_app, path_of_title
+from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.test_paper_page import make_zoo
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
+]
+PHONE = {"width": 320, "height": 640}
+TITLE = "Absolute Zero: Reinforced Self-play Reasoning with Zero Data"
+
+
+@pytest.fixture(scope="module")
+def address(web_library: Path) -> Iterator[str]:
+    with served(make_app(web_library)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def watched(browser: Browser, address: str) -> Iterator[Watched]:
+    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+    watched = Watched(context, address)
+    yield watched
+    context.close()
+    assert watched.faults == []
+
+
+@pytest.mark.parametrize("extension", EXPORTS)
+def test_a_paper_is_taken_away_in_each_format(
+    watched: Watched, address: str, web_library: Path, extension: str
+) -> None:
+    path = path_of_title(web_library, TITLE)
+    watched.page.goto(f"{address}/{path}.html")
+    with watched.page.expect_download() as download:
+        watched.page.get_by_role("link", name=f"{EXPORTS[extension].label} file").click()
+    assert download.value.suggested_filename == f"{path.removeprefix('paper/').replace('/', '-')}.{extension}"
+    expected = make_app(web_library).test_client().get(f"/{path}.{extension}")
+    assert Path(download.value.path()).read_bytes() == expected.data
+    assert b"Andrew Zhao" in expected.data
+
+
+@pytest.mark.parametrize("extension", ["bib", "ris"])
+def test_a_list_is_taken_away_from_the_foot_of_its_page(
+    watched: Watched, address: str, web_library: Path, extension: str
+) -> None:
+    watched.page.goto(f"{address}/name/andrew_zhao.html")
+    with watched.page.expect_download() as download:
+        watched.page.locator("footer").get_by_role("link", name=EXPORTS[extension].label, exact=True).click()
+    assert download.value.suggested_filename == f"andrew_zhao.{extension}"
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    assert text.count("@" if extension == "bib" else "TY  - ") == 9
+
+
+def test_references_are_copied_with_the_keyboard(watched: Watched, address: str, web_library: Path) -> None:
+    page = watched.page
+    page.goto(f"{address}/{path_of_title(web_library, TITLE)}.html")
+    for label, source in (("APA reference", "cite-apa"), ("BibTeX entry", "cite-bibtex")):
+        button = page.get_by_role("button", name=f"Copy the {label}")
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(f"[data-copy={source}]")).to_contain_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator(f"#{source}").text_content().strip()  # type: ignore[union-attr]
+        assert "Andrew Zhao" in copied
+
+
+def test_the_table_of_other_records_scrolls_by_itself_on_a_phone(browser: Browser, tmp_path: Path) -> None:
+    with served(make_app(make_zoo(tmp_path))) as address:
+        context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+        watched = Watched(context, address)
+        watched.page.goto(f"{address}/paper/first/deep.html")
+        expect(watched.page.locator(".compared .differs").first).to_be_attached()
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        context.close()
+    assert watched.faults == []
+
+
+def test_without_scripts_no_button_promises_to_copy(browser: Browser, address: str, web_library: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/{path_of_title(web_library, TITLE)}.html")
+    expect(page.locator("#cite-apa")).to_be_visible()
+    expect(page.locator("[data-copy]").first).to_be_hidden()
+    context.close()
