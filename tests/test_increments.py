@@ -29,7 +29,8 @@ from tests.increments import differences, random_file
 
 ONE = Settings(jobs=1, keep_releases=0)
 SHARED_OUT = Settings(jobs=1, keep_releases=0, partition_bytes=400, compact_changes=2)
-SOURCES = ("one", "two", "three")
+# "derived" is the name of a folder, too.
+SOURCES = ("one", "two", "derived")
 
 
 def settings_of(seed: int) -> Settings:
@@ -46,7 +47,7 @@ def random_files(folder: Path, rows: random.Random, count: int, sources: tuple[s
     return files
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(10))
 def test_adding_is_building(tmp_path: Path, seed: int) -> None:
     rows = random.Random(seed)
     files = random_files(tmp_path, rows, rows.randint(2, 6), SOURCES[: 1 + seed % 3])
@@ -63,7 +64,7 @@ def test_adding_is_building(tmp_path: Path, seed: int) -> None:
     assert differences(expected, release) == []
 
 
-@pytest.mark.parametrize("seed", range(100, 110))
+@pytest.mark.parametrize("seed", range(100, 106))
 def test_removing_is_building_without(tmp_path: Path, seed: int) -> None:
     rows = random.Random(seed)
     files = random_files(tmp_path, rows, 6)
@@ -83,7 +84,7 @@ def test_removing_is_building_without(tmp_path: Path, seed: int) -> None:
     assert differences(again, add(library, [f for f in files if f.stem == gone], settings=settings).release) == []
 
 
-@pytest.mark.parametrize("seed", range(200, 210))
+@pytest.mark.parametrize("seed", range(200, 206))
 def test_replacing_is_building_with_the_newer_files(tmp_path: Path, seed: int) -> None:
     rows = random.Random(seed)
     files = random_files(tmp_path, rows, 5)

@@ -93,7 +93,7 @@ class _Derivation:
         self.minter = Minter(task.base)
         number = f"{task.generation:06d}-{task.share:06d}" if task.generation else f"{task.share:06d}"
         self.writer = PartWriter(folder, f"parts/derived/{number}.nq.gz")
-        self.documents_path = folder / "documents" / f"derived-{task.share:06d}"
+        self.documents_path = folder / "documents" / "derived" / f"{task.share:06d}"
         self.documents = DocumentWriter(self.documents_path)
         self.counts = dict.fromkeys(("name", "row", "series", "edition"), 0)
         self.superseded: list[str] = []

@@ -73,7 +73,7 @@ def drop_share(task: DropTask) -> DropDone:
             pages += 1
     tally = Tally()
     tally.subtract(former.with_bare_names())
-    path = Path(task.folder) / "tallies" / f"{task.source}-dropped-{task.share:06d}"
+    path = Path(task.folder) / "tallies" / "dropped" / f"{task.source}-{task.share:06d}"
     return DropDone(
         papers, pages, signatures, str(path), write_tally(tally, task.derived_shares, path), tuple(unindexed)
     )

@@ -94,7 +94,7 @@ def settle_pages(plan: Plan, making: Making) -> SettledPages:
             writer.close()
         for closing in (rejects, keeper):
             closing.close()
-        path = making.folder / "tallies" / f"{slug}-pages"
+        path = making.folder / "tallies" / "pages" / slug
         tally.with_bare_names()
         tally.subtract(former.with_bare_names())
         making.tallies.append((str(path), write_tally(tally, plan.derived_shares, path)))

@@ -10,7 +10,7 @@ from typing import Final
 from quiver.config import Settings
 from quiver.errors import NotEnoughDisk
 from quiver.manifest import Manifest
-from quiver.releases.steps import DERIVED, EXPANSION, expanded_size
+from quiver.releases.steps import EXPANSION, expanded_size
 
 # Bytes of disk for each byte of records, at the peak of a build. What stays was 4.7 (records with abstracts) and 12
 # (mostly without); while the store is compacted it is there twice.
@@ -21,7 +21,7 @@ _PEAK_OF_RELEASE: Final = 1.8
 _MOST: Final = 25.0
 _LEAST: Final = 5_000_000
 # What a change writes again, whatever it changes.
-_REWRITTEN: Final = (f"parts/{DERIVED}/", f"members/{DERIVED}/")
+_REWRITTEN: Final = ("parts/derived/", "members/derived/")
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 

@@ -249,7 +249,7 @@ def map_share(task: MapTask) -> MapDone:
     writer = PartWriter(folder, part_path(task.source, "papers", task.generation, task.share))
     keeper = SettledWriter(table_path(papers_folder(folder, task.source), task.generation, task.share, task.shares))
     rejects = RejectWriter(folder / "rejects", task.source, f"map-{task.share:06d}")
-    documents = DocumentWriter(folder / "documents" / name)
+    documents = DocumentWriter(folder / "documents" / "papers" / name)
     tally, former = Tally(), Tally()
     accepted = duplicates = rejected = signatures = 0
     found: list[tuple[str, str]] = []
@@ -306,7 +306,7 @@ def map_share(task: MapTask) -> MapDone:
                     messages.append(message)
     for closing in (documents, rejects, keeper):
         closing.close()
-    tally_path = folder / "tallies" / name
+    tally_path = folder / "tallies" / "papers" / name
     tally.with_bare_names()
     tally.subtract(former.with_bare_names())
     return MapDone(
@@ -315,7 +315,7 @@ def map_share(task: MapTask) -> MapDone:
         signatures=signatures,
         tally_path=str(tally_path),
         pieces=write_tally(tally, task.derived_shares, tally_path),
-        documents_path=str(folder / "documents" / name),
+        documents_path=str(folder / "documents" / "papers" / name),
         listings=tuple(found),
         messages=tuple(messages),
         superseded=tuple(superseded),

@@ -29,7 +29,8 @@ from quiver.releases.workers import Workers, worker_count
 
 # How much larger a compressed file's content is, for dealing out work and for estimates only.
 EXPANSION = 5
-DERIVED = "derived"
+# What is derived, where a source is named otherwise: no source has this name.
+DERIVED = ""
 
 
 @dataclass(slots=True)
