@@ -103,7 +103,8 @@ def change_parts(making: Making, progress: Progress) -> ChangedParts:
     for area, iris in making.superseded.items():
         if found.get(area, 0) != len(iris):
             raise DamagedRelease(
-                f"{len(iris):,} documents of {area or 'what is derived'} are superseded, {found.get(area, 0):,} are there",
+                f"{len(iris):,} documents of {area or 'what is derived'} are superseded,"
+                f" and the parts hold {found.get(area, 0):,} of them",
                 value=parent.id,
                 hint="Run `quiver verify`; `quiver build` makes a release anew.",
             )
