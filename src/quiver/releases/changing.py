@@ -212,6 +212,11 @@ def change_store(making: Making, changed: ChangedParts, compact: bool, progress:
         done += len(quads)
         progress("load", done, total)
     store.flush()
+    del store
+    # The engine leaves its write-ahead log (as large as what changed) to the next who opens the store for writing.
+    pyoxigraph.Store(str(path)).flush()
+    for log in path.glob("LOG.old.*"):
+        log.unlink()
 
 
 def _batches(documents: Iterable[bytes]) -> Iterator[bytes]:

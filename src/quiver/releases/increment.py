@@ -20,8 +20,10 @@ from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
+from quiver.releases.settled import tallies_folder
 from quiver.releases.space import check_space
 from quiver.releases.steps import Making, Plan, plan_files, start_from
+from quiver.releases.tables import Table
 from quiver.releases.workers import Progress, silent
 
 
@@ -72,7 +74,7 @@ def remove(library: Path, source: str, *, settings: Settings | None = None, prog
                 value=source,
                 hint="`quiver replace` puts other files in its place; a library that is no longer wanted is a folder.",
             )
-        plan = Plan([], [], [], {}, _derived_shares(parent), "", "", _next_number(parent))
+        plan = Plan([], [], [], {}, max(1, Table(tallies_folder(parent.path)).shares), "", "", _next_number(parent))
         return _publish(shelf, parent, plan, (source,), settings, progress)
 
 
@@ -139,10 +141,6 @@ def _check_source(parent: Release, source: str) -> None:
 
 def _next_number(parent: Release) -> int:
     return 1 + max((known.number for known in parent.manifest.inputs), default=-1)
-
-
-def _derived_shares(parent: Release) -> int:
-    return max(1, sum(file.path.startswith("parts/derived/") for file in parent.manifest.parts) // 2)
 
 
 def _publish(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
 from quiver.mapping import OUTWARD
 from quiver.namespaces import term
+from quiver.releases.changing import link_file
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
 from quiver.releases.rejects import carry_rejects
@@ -58,7 +58,7 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             # These hold paths and records, no IRIs.
             shutil.copytree(parent.search_path, folder / "search")
             if (parent.path / SETTLED).is_dir():
-                shutil.copytree(parent.path / SETTLED, folder / SETTLED, copy_function=os.link)
+                shutil.copytree(parent.path / SETTLED, folder / SETTLED, copy_function=_link)
             carry_rejects(shelf.path, parent.id, folder / "rejects", parent.manifest.sources, {})
             now = datetime.now(UTC)
             manifest = msgspec.structs.replace(
@@ -80,6 +80,10 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
                 progress=progress,
             )
     return release
+
+
+def _link(source: str, target: str) -> None:
+    link_file(Path(source), Path(target))
 
 
 def _replace(line: bytes, old: bytes, new: bytes) -> bytes:

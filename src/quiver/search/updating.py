@@ -63,7 +63,11 @@ def link_index(parent: Path, folder: Path) -> None:
         if file.name == _META:
             shutil.copyfile(file, folder / file.name)
         elif file.name not in LOCKS:
-            os.link(file, folder / file.name)
+            try:
+                os.link(file, folder / file.name)
+            except OSError:
+                # A file system without hard links.
+                shutil.copyfile(file, folder / file.name)
 
 
 def update_index(folder: Path, gone: Iterable[str], documents: Iterable[SearchDocument], *, memory_bytes: int) -> int:
