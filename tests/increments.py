@@ -73,6 +73,8 @@ def random_file(path: Path, rows: random.Random, keys: int, size: int) -> Path:
             lines.append(rows.choice(lines))
         else:
             lines.append("{broken" if rows.random() < 0.5 else '{"key": "k/1", "title": ""}')
+    # One that no other has, so that there is something to accept.
+    lines.append(json.dumps({"key": f"only/{rows.getrandbits(60)}", "title": "Only here", "authors": ["Ann Lee"]}))
     path.write_text("\n".join(lines) + "\n")
     return path
 

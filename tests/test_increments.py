@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -302,3 +306,41 @@ def test_a_page_learns_of_the_paper_that_it_had_listed(tmp_path: Path) -> None:
         b"/paper/one/k1> <https://w3id.org/quiver/ontology#bylineStatus> <https://w3id.org/quiver/ontology#Abridged>"
         in text
     )
+
+
+KILLED_ADD = """
+import os, signal, sys
+from pathlib import Path
+from quiver.releases import add
+events = 0
+def progress(step, done, total):
+    global events
+    events += 1
+    if events == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    add(Path(sys.argv[1]), [Path(sys.argv[3])], progress=progress)
+"""
+
+
+def test_an_addition_killed_at_any_step_leaves_the_parent_and_no_debris(tmp_path: Path) -> None:
+    script, library = tmp_path / "add.py", tmp_path / "library"
+    script.write_text(KILLED_ADD)
+    rows = random.Random(8)
+    one, two = (random_file(tmp_path / f"{name}.jsonl", rows, 30, 25) for name in ("one", "two"))
+    first = build(library, [one], settings=Settings(keep_releases=0)).release
+    shelf, killed = Library(library), 0
+    for event in (1, 4, 8, 12, 17, 22, 1_000_000):
+        arguments = [sys.executable, str(script), str(library), str(event), str(two)]
+        result = subprocess.run(arguments, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+        assert result.returncode in (0, -signal.SIGKILL)
+        killed += result.returncode != 0
+        assert verify(first).faults == ()
+        if shelf.current_id() != first.id:
+            assert verify(shelf.current()).faults == ()
+        if result.returncode == 0:
+            break
+        shelf.roll_back(first.id)
+        assert [entry.name for entry in shelf.releases_path.iterdir() if entry.name.startswith(".")] == []
+    assert killed >= 5
+    assert differences(build(tmp_path / "whole", [one, two], settings=ONE).release, shelf.current()) == []

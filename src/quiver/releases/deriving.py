@@ -99,6 +99,14 @@ class _Derivation:
         self.superseded: list[str] = []
         self.unindexed: list[str] = []
 
+    def make(self, resources: dict[str, _Resource]) -> None:
+        """Put *resources* where there were none."""
+        for resource in resources.values():
+            self.counts[resource.kind] += 1
+            self.writer.write(resource.lines)
+            if resource.document is not None:
+                self.documents.write(resource.document)
+
     def change(self, before: dict[str, _Resource], now: dict[str, _Resource]) -> None:
         """Put the resources *now*, by IRI, in the place of those *before*."""
         for iri in sorted(before.keys() | now.keys()):
@@ -136,11 +144,13 @@ def derive_share(task: DeriveTask) -> DeriveDone:
     for key in keys:
         stored = known.get(key)
         if stored is None:
-            before, now = {}, changes[key]
-        else:
-            kind = _KINDS[key[0]]
-            before = _resources(key, kind.decode(stored), done.minter)
-            now = _sum(key, kind.decode(stored), changes[key])
+            # All keys of a build are new.
+            done.make(_resources(key, changes[key], done.minter))
+            keeper.write(key, _ENCODER.encode(changes[key]))
+            continue
+        kind = _KINDS[key[0]]
+        before = _resources(key, kind.decode(stored), done.minter)
+        now = _sum(key, kind.decode(stored), changes[key])
         gone = is_empty(now)
         done.change(before, {} if gone else _resources(key, now, done.minter))
         keeper.write(key, b"" if gone else _ENCODER.encode(now))

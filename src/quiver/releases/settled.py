@@ -6,7 +6,7 @@ records of another file added, `settle` decides as it would had all come at once
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +45,11 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Settled)
 
 
-def settled_of(frames: Iterable[Frame], listed_by: dict[str, str] | None = None) -> Settled:
+def settled_of(frames: Sequence[Frame], listed_by: dict[str, str] | None = None) -> Settled:
     """*frames* of one key as they are kept."""
+    if len(frames) == 1:
+        (frame,) = frames
+        return Settled([Version(frame.digest, frame.body, [(frame.input, frame.locator)])], listed_by or {})
     versions: dict[bytes, Version] = {}
     for frame in frames:
         version = versions.get(frame.digest)
