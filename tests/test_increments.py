@@ -308,6 +308,15 @@ def test_a_page_learns_of_the_paper_that_it_had_listed(tmp_path: Path) -> None:
     )
 
 
+def test_a_source_of_pages_alone_can_be_taken_out(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    page = papers(tmp_path / "pages.jsonl", {"record": "cluster-page", "name": "Ann Lee", "lists": ["k1"]})
+    file = papers(tmp_path / "one.jsonl", {"key": "k1", "title": "T", "authors": ["Bo Wu"]})
+    build(library, [page, file], settings=ONE)
+    release = remove(library, "pages", settings=ONE).release
+    assert differences(build(tmp_path / "whole", [file], settings=ONE).release, release) == []
+
+
 KILLED_ADD = """
 import os, signal, sys
 from pathlib import Path

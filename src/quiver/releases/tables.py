@@ -182,7 +182,7 @@ class Table:
     def entries(self, share: int | None = None) -> Iterator[tuple[str, bytes]]:
         """Every key with its newest value, in order of keys; of one share of the first generation, or of all."""
         files, last = self._files, None
-        if share is not None:
+        if files and share is not None:
             first = files[-1].generation
             files = [file for file in files if file.generation != first or file.share == share]
         for key, _, value in heapq.merge(*map(_dated, files)):
