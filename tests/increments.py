@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections import Counter
@@ -126,6 +127,10 @@ def differences(left: Release, right: Release) -> list[str]:
     """
     found = [f"{side.id}: {fault}" for side in (left, right) for fault in verify(side).faults]
     one, two = lines_of(left), lines_of(right)
+    dump = b"".join(path.read_bytes() for path in right.part_paths)
+    stated = right.manifest.dump
+    if stated is None or (stated.size, stated.sha256) != (len(dump), hashlib.sha256(dump).hexdigest()):
+        found.append("the dump is not what the manifest says")
     revisions = sum(_REVISION in line for line in two)
     one, two = (Counter({line: n for line, n in side.items() if _REVISION not in line}) for side in (one, two))
     found.extend(f"- {line!r}" for line in one.keys() - two.keys())

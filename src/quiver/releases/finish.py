@@ -98,10 +98,12 @@ def publish_folder(
     known: Mapping[str, ReleaseFile],
     parent: Release | None,
     progress: Progress,
+    dump: ReleaseFile | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
-    *known* are its parts by path; checksums of what it shares with *parent* are known, too.
+    *known* are its parts by path; checksums of what it shares with *parent* are known, too. *dump* is what `joined`
+    gives, where that is known already.
     """
     started = time.monotonic()
     release_id = _free_id(shelf, f"{manifest.id}-{manifest.content_hash[:12]}")
@@ -110,7 +112,7 @@ def publish_folder(
         shutil.rmtree(folder / name, ignore_errors=True)
     shared = {} if parent is None else _shared_files(folder, parent)
     files = tuple(_release_files(folder, {**shared, **known}, progress))
-    dump = joined(folder, files, manifest.quads)
+    dump = dump or joined(folder, files, manifest.quads)
     seconds = {**manifest.seconds, "checksum": round(time.monotonic() - started, 3)}
     write_manifest(
         msgspec.structs.replace(manifest, id=release_id, files=files, seconds=seconds, dump=dump),

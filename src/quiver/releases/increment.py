@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from quiver.identifiers import Minter
 from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_needed
 from quiver.releases.carrying import change_results
 from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
-from quiver.releases.finish import publish_folder
+from quiver.releases.finish import joined, publish_folder
 from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
@@ -150,7 +151,8 @@ def _publish(
     check_space(
         shelf.path, plan.paths, settings, before=parent.manifest, change=True, compact=is_due(parent.manifest, settings)
     )
-    with shelf.new_folder() as folder:
+    # The dump's checksum needs all parts from the disk, which nothing else does: read them beside the rest.
+    with shelf.new_folder() as folder, ThreadPoolExecutor(1) as beside:
         making = Making(folder, Minter(parent.base), dropped=dropped)
         start_from(parent, making)
         make(plan, making, settings, progress)
@@ -163,6 +165,8 @@ def _publish(
         due = is_due(parent.manifest, settings)
         if due:
             join_later_parts(making, changed)
+        in_order = sorted(changed.known.values(), key=lambda file: Path(file.path))
+        dump = beside.submit(joined, folder, in_order, changed.quads)
         now = timed(making, "parts", now)
         change_tables(making)
         now = timed(making, "tables", now)
@@ -183,6 +187,7 @@ def _publish(
             known=changed.known,
             parent=parent,
             progress=progress,
+            dump=dump.result(),
         )
     if keep := settings.integer("keep_releases"):
         shelf.remove_oldest(keep)
