@@ -22,7 +22,7 @@ TOP = (
 )
 COUNT = (
     HEADER
-    + '#+ columns = ["weight integer", "things integer"]\n#+ sum = "things"\n'
+    + '#+ columns = ["weight integer", "things integer"]\n#+ sum = ["things"]\n'
     + "SELECT ?weight (COUNT(?t) AS ?things) WHERE { ?t <http://x/weight> ?weight } GROUP BY ?weight ORDER BY ?weight\n"
 )
 
@@ -101,9 +101,9 @@ def test_a_query_without_a_kept_answer_has_no_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('#+ sum = "nothing"\n', "no integer column"),
+        ('#+ sum = ["nothing"]\n', "no integer column"),
         ("#+ local = -1\n", "most rows"),
-        ('#+ sum = "n"\n#+ local = 3\n', "goes without sum"),
+        ('#+ sum = ["n"]\n#+ local = 3\n', "goes without sum"),
     ],
 )
 def test_a_header_that_cannot_be_carried_is_an_error(line: str, message: str) -> None:

@@ -114,6 +114,18 @@ def expected_answers(library: Path) -> list[tuple[str, Comparable]]:
     return found
 
 
+def settled(broker: psutil.Process, patience_s: float = 10.0) -> int:
+    """How many workers there are once none is being replaced: as many in ten looks, a tenth of a second apart."""
+    seen: list[int] = []
+    ending = time.monotonic() + patience_s
+    while len(seen) < 10 or len(set(seen[-10:])) > 1:
+        if time.monotonic() > ending:
+            break
+        time.sleep(0.1)
+        seen.append(sum(worker.status() != psutil.STATUS_ZOMBIE for worker in broker.children()))
+    return seen[-1]
+
+
 def kill_at_random(server: Server, seconds: float, every_s: float, seed: int = 7) -> int:
     """Kill a worker at random moments, *every_s* apart on average; how many were killed."""
     chance = random.Random(seed)
@@ -145,19 +157,18 @@ def main() -> None:
     with quiver(options.library, **settings) as server:
         broker = broker_of(server)
         clients = Clients(server.port, options.clients, expected)
+        workers = settled(broker)
         with clients:
             time.sleep(2)
-            workers = len(broker.children())
             killed = kill_at_random(server, options.seconds, options.every)
         statuses = dict(clients.statuses)
         lost = clients.statuses["503 worker-lost"]
         middle, most = statistics.median(clients.milliseconds), max(clients.milliseconds)
         with Connection(server.port, source="127.0.2.99") as connection:
-            time.sleep(1)
             afterwards = Counter(clients.ask(connection) for _ in range(_AFTERWARDS))
         print(f"{killed} kills in {options.seconds:g} s: {statuses}; {len(clients.wrong)} wrong answers")
         print(f"answered queries took {middle:.1f} ms (median), {most:.0f} ms at most")
-        left = len(broker.children())
+        left = settled(broker)
         same = broker.is_running()
         print(f"afterwards: {dict(afterwards)}, {left} workers of {workers} before, the same broker: {same}")
         if lost > killed:

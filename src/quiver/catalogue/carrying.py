@@ -2,9 +2,9 @@
 
 Two kinds of query say in their header that they can be:
 
-- `sum`: the column named counts statements, each by itself. Then the answer is the former one, less that of the
-  statements which went, plus that of those which came.
-- `local`: each row rests on the documents alone (a resource with its fragments) that it names, the order is by columns,
+- `sum`: the columns named count statements or documents (a resource with its fragments), each by itself, and no other
+  column rests on a count. Then the answer is the former one, less that of what went, plus that of what came.
+- `local`: each row rests on the documents alone that it names, the order is by columns,
   and so many rows are given at most. Then rows change only where they name a document that changed, and those beyond
   the last one given stay beyond it.
 """
@@ -44,33 +44,41 @@ def _rows(result: object) -> list[Row]:
 
 
 def carry_sum(query: NamedQuery, former: Sequence[Row], gone: ox.Store, came: ox.Store, base: str) -> bytes | None:
-    """The answer after statements went and came, as JSON; None where the rows alone do not say their order."""
-    at = [column.name for column in query.columns].index(query.sum)
+    """The answer after documents went and came, as JSON; None where the rows alone do not say their order."""
     bound = query.bind({}, base)
-    totals = {_key(row, at): _number(row[at]) for row in former}
+    totals: dict[Row, list[int]] = {}
+    for row in former:
+        _count(query, row, totals, 1)
     known = len(totals)
     for store, sign in ((gone, -1), (came, 1)):
         for row in _rows(run(store, bound)):
-            totals[_key(row, at)] = totals.get(_key(row, at), 0) + sign * _number(row[at])
-    always = {_key(row, at) for row in _rows(run(ox.Store(), bound))}
+            _count(query, row, totals, sign)
+    always: dict[Row, list[int]] = {}
+    for row in _rows(run(ox.Store(), bound)):
+        _count(query, row, always, 1)
     ordered = _order(query)
     if ordered is None and len(totals) > known:
         return None
-    rows = [_put(key, at, ox.Literal(total)) for key, total in totals.items() if total or key in always]
+    rows = [_joined(query, key, counts) for key, counts in totals.items() if any(counts) or key in always]
     return _answer(query, rows, ordered or "")
 
 
-def _key(row: Row, at: int) -> Row:
-    return row[:at] + row[at + 1 :]
+def _count(query: NamedQuery, row: Row, totals: dict[Row, list[int]], sign: int) -> None:
+    """Add the counts of *row* to those of its other columns."""
+    key, counts = [], []
+    for column, term in zip(query.columns, row, strict=True):
+        if column.name not in query.sum:
+            key.append(term)
+        else:
+            assert isinstance(term, ox.Literal)
+            counts.append(sign * int(term.value))
+    known = totals.setdefault(tuple(key), [0] * len(counts))
+    known[:] = [one + other for one, other in zip(known, counts, strict=True)]
 
 
-def _put(key: Row, at: int, value: ox.Literal) -> Row:
-    return (*key[:at], value, *key[at:])
-
-
-def _number(term: Term) -> int:
-    assert isinstance(term, ox.Literal)
-    return int(term.value)
+def _joined(query: NamedQuery, key: Row, counts: Sequence[int]) -> Row:
+    keys, numbers = iter(key), iter(counts)
+    return tuple(ox.Literal(next(numbers)) if column.name in query.sum else next(keys) for column in query.columns)
 
 
 def named_documents(rows: Iterable[Row]) -> set[str]:
