@@ -21,7 +21,7 @@ from flask import Flask
 
 from quiver.config import load_settings
 from quiver.errors import QuiverError
-from quiver.processes import die_with_parent
+from quiver.processes import die_with_parent, give_back_memory
 from quiver.telemetry import logger, start_logging
 from quiver.web import SERVED, Served, create_app
 from quiver.web.answers import COUNTED
@@ -31,6 +31,8 @@ from quiver.web.wsgi import call
 _LOG = logger("quiver.web")
 # How far this process steps back behind others (nice(2)): a tenth of what a page gets, where both want all.
 _NICENESS: Final = 10
+# After so long without an order, what the last ones needed is given back.
+_IDLE_S: Final = 5.0
 # The library that is served; `server` puts it into the environment.
 LIBRARY: Final = "QUIVER_SERVED_LIBRARY"
 
@@ -44,15 +46,35 @@ def main(socket_path: str) -> None:
     app = create_app(Path(os.environ[LIBRARY]), settings)
     gc.collect()
     gc.freeze()
+    idle = Idle()
+    threading.Thread(target=idle.watch, daemon=True).start()
     with contextlib.suppress(FileNotFoundError):
         Path(socket_path).unlink()
     with Listener(socket_path, "AF_UNIX", backlog=64) as listener:
         while True:
             connection = listener.accept()
-            threading.Thread(target=_converse, args=(connection, app), daemon=True).start()
+            threading.Thread(target=_converse, args=(connection, app, idle), daemon=True).start()
 
 
-def _converse(connection: Connection[Filled | None, object], app: Flask) -> None:
+class Idle:
+    """Gives memory back once there is nothing to do: a search or two in a large release takes hundreds of megabytes."""
+
+    def __init__(self) -> None:
+        self._filled = threading.Event()
+
+    def note(self) -> None:
+        """An order was filled."""
+        self._filled.set()
+
+    def watch(self) -> None:
+        while self._filled.wait():
+            self._filled.clear()
+            if not self._filled.wait(_IDLE_S):
+                gc.collect()
+                give_back_memory()
+
+
+def _converse(connection: Connection[Filled | None, object], app: Flask, idle: Idle) -> None:
     """Fill the orders of one client, one after the other, until it leaves."""
     with connection:
         while True:
@@ -60,6 +82,7 @@ def _converse(connection: Connection[Filled | None, object], app: Flask) -> None
                 order = connection.recv()
                 assert isinstance(order, Order)
                 connection.send(_fill(app, order))
+                idle.note()
             except (OSError, EOFError):
                 return
             except Exception:  # noqa: BLE001 - the outermost handler of this thread
