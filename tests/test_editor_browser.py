@@ -142,6 +142,7 @@ def test_completion_offers_properties_and_classes_with_their_labels(session: Ses
     hints = page.locator(".CodeMirror-hint")
     expect(hints.first).to_contain_text("q:hasSignature")
     page.keyboard.press("Enter")
+    expect(hints).to_have_count(0)
     assert session.text().endswith("?paper q:hasSignature")
     page.keyboard.type(" ?entry . ?paper a q:Pap")
     expect(hints.first).to_contain_text("q:Paper")
