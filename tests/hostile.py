@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import pyoxigraph as ox
 
@@ -126,7 +126,12 @@ PAGES: Final = {
     "edition": "edition",
     "search": "/search?{q}",
     "search, narrowed": "/search?{venue}",
+    "two names": "/compare?{names}",
+    "statements of a paper": "/explore?{paper}",
+    "statements of a name": "/explore?{name}",
 }
+# A comparison takes no longer names.
+_LONGEST_COMPARED: Final = 400
 # Pages on which many of the texts stand together.
 TOGETHER: Final = (
     "/",
@@ -160,5 +165,12 @@ def paths_of(library: Path, name: str) -> dict[str, str]:
     """The path of each type of page about the text *name*."""
     text = TEXTS[name]
     places = _places(library)[list(TEXTS).index(name)]
+    things = {kind: unquote(path.removeprefix("/").removesuffix(".html")) for kind, path in places.items()}
     asked = {"q": urlencode({"q": text[:200]}), "venue": urlencode({"q": "onymous", "venue": text[:200]})}
-    return {kind: where.format(**asked) if where.startswith("/") else places[where] for kind, where in PAGES.items()}
+    asked["names"] = urlencode({"a": things["cluster"], "b": "name/ann_onymous"})
+    asked |= {kind: urlencode({"iri": things[thing]}) for kind, thing in (("paper", "paper"), ("name", "cluster"))}
+    return {
+        kind: where.format(**asked) if where.startswith("/") else places[where]
+        for kind, where in PAGES.items()
+        if kind != "two names" or len(things["cluster"]) <= _LONGEST_COMPARED
+    }

@@ -68,7 +68,7 @@ def asked(page: Page) -> dict[str, list[str]]:
 def test_a_reader_finds_a_way_through(
     browser: Browser, address: str, viewport: dict[str, int], scheme: str, scripts: bool
 ) -> None:
-    """From a search to a paper, a co-author, the query behind what the page says of them, and a file to take away."""
+    """From a search to a paper, a file to take away, a co-author, a comparison, and the query behind what is said."""
     context = browser.new_context(
         viewport=viewport,  # type: ignore[arg-type]
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -103,8 +103,12 @@ def test_a_reader_finds_a_way_through(
     page.locator(".record-head .byline").get_by_role("link", name="Andrew Zhao").click()
     expect(heading(page)).to_have_text("Andrew Zhao")
     coauthors = page.locator("#name-coauthors")
-    name = coauthors.locator("tbody td a").first.inner_text()
+    name = coauthors.locator("tbody a").first.inner_text()
     figure = coauthors.locator("tbody td.number").first.inner_text()
+    coauthors.get_by_role("link", name="compare").first.click()
+    expect(heading(page)).to_contain_text("Andrew Zhao")
+    expect(heading(page)).to_contain_text(name)
+    page.go_back()
     coauthors.get_by_role("link", name=name, exact=True).click()
     expect(heading(page)).to_have_text(name)
     page.go_back()
