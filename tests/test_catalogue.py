@@ -77,6 +77,15 @@ def test_an_unknown_name_names_its_neighbours() -> None:
 
 
 A = "#+ param.a = { type = "
+CHOICE = '#+ param.year = { type = "year", optional = true, example = 2020 }\n'
+YEARS = """SELECT ?s ?year
+WHERE {
+  ?s <http://e/year> ?year
+  VALUES ?wanted { UNDEF } # param.year
+  FILTER(!BOUND(?wanted) || ?year = ?wanted)
+}
+ORDER BY ?s
+"""
 S_IRI = HEADER + '#+ columns = ["s iri"]\n'
 
 
@@ -111,6 +120,10 @@ S_IRI = HEADER + '#+ columns = ["s iri"]\n'
             5,
             "projected",
         ),
+        (HEADER + CHOICE.replace("optional", 'default = "2020", optional') + YEARS, 3, "has no default"),
+        (HEADER + CHOICE + YEARS.replace(" # param.year", ""), 4, "year: each optional parameter"),
+        (HEADER + CHOICE + YEARS.replace("param.year", "param.jear"), 4, "jear, year: each optional"),
+        (HEADER + YEARS, 3, "year: each optional parameter"),
     ],
 )  # fmt: skip
 def test_an_invalid_file_is_told_with_its_line(tmp_path: Path, header: str, line: int, words: str) -> None:
@@ -129,9 +142,17 @@ def test_bytes_that_are_no_utf8_are_told(tmp_path: Path) -> None:
         load_catalogue(tmp_path)
 
 
-@pytest.mark.parametrize("count, words", [("area/none", "no such query"), ("area/two", "other parameters")])
-def test_a_count_is_a_query_of_the_same_parameters(tmp_path: Path, count: str, words: str) -> None:
-    write(tmp_path, PAGED.replace("#+ paging", f'#+ count = "{count}"\n#+ paging'))
+@pytest.mark.parametrize(
+    "role, name, words",
+    [
+        ("count", "area/none", "no such query"),
+        ("count", "area/two", "other parameters"),
+        ("facets", "area/none", "no such query"),
+        ("facets", "area/one", "its columns are thing"),
+    ],
+)
+def test_counts_and_facets_are_queries_of_the_same_parameters(tmp_path: Path, role: str, name: str, words: str) -> None:
+    write(tmp_path, PAGED.replace("#+ paging", f'#+ {role} = "{name}"\n#+ paging'))
     write(tmp_path, S_IRI + "SELECT ?s WHERE { ?s ?p ?o }\n", "area/two")
     with pytest.raises(InvalidQueryFile, match=words):
         load_catalogue(tmp_path)
@@ -199,6 +220,29 @@ def test_missing_unknown_and_default_values(tmp_path: Path) -> None:
     defaulted = parse(tmp_path, PAGED.replace('example = "a"', 'example = "a", default = "hi"'))
     assert dict(defaulted.bind({}, BASE).substitutions) == {ox.Variable("word"): ox.Literal("hi")}
     assert not defaulted.parameters[0].required
+
+
+def test_an_optional_parameter_narrows_where_it_has_a_value(tmp_path: Path) -> None:
+    query = parse(tmp_path, HEADER + CHOICE + '#+ columns = ["s iri", "year integer"]\n' + YEARS)
+    store = ox.Store()
+    for year in (2020, 2021):
+        store.add(ox.Quad(ox.NamedNode(f"http://e/{year}"), ox.NamedNode("http://e/year"), ox.Literal(year)))
+
+    def years(values: dict[str, str]) -> list[str]:
+        return [cell.value for row in evaluate(store, query.bind(values, BASE)).dicts() if (cell := row["year"])]
+
+    assert years({}) == ["2020", "2021"]
+    assert years({"year": "2021"}) == ["2021"]
+    assert years({"year": "1999"}) == []
+    with pytest.raises(InvalidParameter, match="parameter year"):
+        query.bind({"year": "x"}, BASE)
+    assert not query.parameters[0].required
+    assert query.examples == {}
+    assert [column.name for column in query.result_columns] == ["s", "year"]
+    assert "VALUES ?wanted { UNDEF }\n" in query.executable_text()
+    bound = query.bind({"year": "2021"}, BASE)
+    assert 'VALUES ?wanted { "2021"^^' in bound.text
+    assert bound.substitutions == {}
 
 
 def test_paging_puts_counts_in_their_place(tmp_path: Path, store: ox.Store) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from quiver.catalogue.headers import invalid_file
-from quiver.catalogue.queries import NamedQuery, invalid_count, parse_query
+from quiver.catalogue.queries import NamedQuery, invalid_companion, parse_query
 from quiver.config import bundled
 from quiver.errors import InvalidQueryFile, UnknownQuery
 
@@ -22,8 +22,13 @@ AREAS: Final[dict[str, str]] = {
     "source": "Sources",
     "release": "The release in figures",
     "quality": "Data quality",
+    "explore": "Any resource",
     "example": "Examples for the editor",
 }
+
+# What a query of facets answers: for each optional parameter of a list (`facet`) the values that it can take, each with
+# its label and the papers that the list would have with it; and in a row of the facet `papers`, those that it has.
+FACET_COLUMNS: Final = ("facet", "value", "label", "papers")
 
 
 class Catalogue:
@@ -32,15 +37,19 @@ class Catalogue:
     def __init__(self, queries: tuple[NamedQuery, ...]) -> None:
         self._queries = {query.name: query for query in sorted(queries, key=lambda query: query.name)}
         for query in self:
-            if query.count:
-                self._check_count(query)
+            for role, name in (("count", query.count), ("facets", query.facets)):
+                if name:
+                    self._check_companion(query, role, name)
 
-    def _check_count(self, query: NamedQuery) -> None:
-        counting = self._queries.get(query.count)
-        if counting is None:
-            raise invalid_count(query, "there is no such query")
-        if {p.name for p in counting.parameters} != {p.name for p in query.parameters}:
-            raise invalid_count(query, "it has other parameters")
+    def _check_companion(self, query: NamedQuery, role: str, name: str) -> None:
+        companion = self._queries.get(name)
+        if companion is None:
+            raise invalid_companion(query, role, name, "there is no such query")
+        if {p.name for p in companion.parameters} != {p.name for p in query.parameters}:
+            raise invalid_companion(query, role, name, "it has other parameters")
+        columns = [column.name for column in companion.result_columns]
+        if role == "facets" and columns != list(FACET_COLUMNS):
+            raise invalid_companion(query, role, name, f"its columns are {', '.join(columns)}")
 
     def __iter__(self) -> Iterator[NamedQuery]:
         return iter(self._queries.values())

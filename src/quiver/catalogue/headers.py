@@ -41,7 +41,11 @@ _KINDS_IN_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One typed parameter; `class_` is the prefixed name of the class that an IRI should have, or empty."""
+    """One typed parameter; `class_` is the prefixed name of the class that an IRI should have, or empty.
+
+    An *optional* one narrows the answer where it has a value. It has no default, and is no column: it stands in the
+    text by itself, as `VALUES ?wanted_year { UNDEF } # param.year`, where its value takes the place of UNDEF.
+    """
 
     name: str
     type: str
@@ -49,10 +53,11 @@ class Parameter:
     class_: str = ""
     default: str | None = None
     help: str = ""
+    optional: bool = False
 
     @property
     def required(self) -> bool:
-        return self.default is None
+        return self.default is None and not self.optional
 
     @property
     def kind_in_words(self) -> str:
@@ -94,6 +99,7 @@ class _ParameterTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_: str = msgspec.field(name="class", default="")
     default: str | int | None = None
     help: str = ""
+    optional: bool = False
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +111,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     columns: tuple[str, ...] = ()
     paging: bool = False
     count: str = ""
+    facets: str = ""
     uses: tuple[str, ...] = ("api",)
     chart: str = ""
     materialise: bool = False
@@ -118,6 +125,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 table.class_,
                 None if table.default is None else str(table.default),
                 table.help,
+                table.optional,
             )
             for name, table in self.param.items()
         )
@@ -207,6 +215,8 @@ def _check_parameter(parameter: Parameter) -> None:
     key = f"param.{parameter.name}"
     if not _NAME.fullmatch(parameter.name) or parameter.name in RESERVED:
         raise _HeaderError(f"{parameter.name!r} cannot name a parameter", key)
+    if parameter.optional and parameter.default is not None:
+        raise _HeaderError("an optional parameter has no default: without a value it narrows nothing", key)
     if parameter.type not in PARAMETER_TYPES:
         raise _HeaderError(f"no parameter type {parameter.type!r}; there are {', '.join(PARAMETER_TYPES)}", key)
     if parameter.class_:

@@ -10,7 +10,16 @@ from pathlib import Path
 from pyoxigraph import Literal, NamedNode, QuerySolutions, Store, Variable
 
 from quiver.catalogue.headers import Column, Header, Parameter, invalid_file, read_header
-from quiver.catalogue.standalone import page_lines, query_form, where_blocks, with_page, with_values, without_page
+from quiver.catalogue.standalone import (
+    choice_lines,
+    page_lines,
+    query_form,
+    where_blocks,
+    with_choices,
+    with_page,
+    with_values,
+    without_page,
+)
 from quiver.errors import InvalidParameter, InvalidQueryFile
 from quiver.namespaces import PREFIXES
 
@@ -21,7 +30,8 @@ _TRIPLE = (Column("subject", "iri"), Column("predicate", "iri"), Column("object"
 class BoundQuery:
     """A query ready to be run or shown: complete SPARQL, its parameters bound by VALUES in the text.
 
-    `substitutions` holds the same terms for who wants to say what was bound; running with them as well changes nothing.
+    `substitutions` holds the terms of the parameters that are columns, for who wants to say what was bound; running
+    with them as well changes nothing.
     `searches`: it holds a SERVICE q:search, which has to be answered from the text index before the query can run here.
     """
 
@@ -44,6 +54,7 @@ class NamedQuery:
     columns: tuple[Column, ...]
     paging: bool
     count: str
+    facets: str
     uses: tuple[str, ...]
     chart: str
     materialise: bool
@@ -59,13 +70,13 @@ class NamedQuery:
     @property
     def result_columns(self) -> tuple[Column, ...]:
         """The columns that differ from row to row: those that are no parameter."""
-        bound = {parameter.name for parameter in self.parameters}
+        bound = {parameter.name for parameter in self.parameters if not parameter.optional}
         return tuple(column for column in self.columns if column.name not in bound)
 
     @property
     def examples(self) -> dict[str, str]:
-        """The example value of each parameter."""
-        return {parameter.name: parameter.example for parameter in self.parameters}
+        """The example value of each parameter that is not optional."""
+        return {parameter.name: parameter.example for parameter in self.parameters if not parameter.optional}
 
     @cached_property
     def _body(self) -> str:
@@ -73,7 +84,7 @@ class NamedQuery:
 
     def executable_text(self) -> str:
         """The SPARQL without its header; its prefixes are in it."""
-        return without_page(self._body)
+        return with_choices(without_page(self._body), {})
 
     def bind(self, values: Mapping[str, str], base: str, *, limit: int | None = None, offset: int = 0) -> BoundQuery:
         """The query with these values of its parameters; paths are relative to *base*; paging as in the file.
@@ -87,8 +98,13 @@ class NamedQuery:
             raise InvalidParameter(
                 f"{self.name} has no parameter {', '.join(unknown)}", value=unknown, hint=f"Its parameters: {names}."
             )
-        terms = {parameter.name: self._term(parameter, values, base) for parameter in self.parameters}
-        text = self._paged(limit, offset)
+        terms = {one.name: self._term(one, values, base) for one in self.parameters if not one.optional}
+        choices = {
+            one.name: one.parse(values[one.name], base)
+            for one in self.parameters
+            if one.optional and one.name in values
+        }
+        text = with_choices(self._paged(limit, offset), choices)
         if terms:
             text = with_values(text, terms)
         searches = "SERVICE" in self._body
@@ -106,7 +122,7 @@ class NamedQuery:
 
     def _paged(self, limit: int | None, offset: int) -> str:
         if limit is None and not offset:
-            return self.executable_text()
+            return without_page(self._body)
         if not self.paging:
             raise InvalidParameter(f"{self.name} has no pages", value=limit, hint="It answers in one piece.")
         if limit is None:
@@ -138,6 +154,7 @@ def parse_query(name: str, text: str, path: Path) -> NamedQuery:
         columns=columns,
         paging=header.paging,
         count=header.count,
+        facets=header.facets,
         uses=header.uses,
         chart=header.chart,
         materialise=header.materialise,
@@ -162,12 +179,20 @@ def _check_body(query: NamedQuery, header: Header) -> None:
     if page_lines(body) != int(header.paging):
         expected = "exactly one line `LIMIT 50 OFFSET 0 # page`" if header.paging else "no line marked `# page`"
         raise invalid_file(query.path, first, f"paging = {str(header.paging).lower()} goes with {expected}")
+    optional = {parameter.name: parameter.example for parameter in query.parameters if parameter.optional}
+    if (places := choice_lines(body)) != set(optional):
+        odd = ", ".join(sorted(places ^ set(optional)))
+        message = (
+            f"{odd}: each optional parameter has its line `VALUES ?wanted {{ UNDEF }} # param.NAME`, and no other has"
+        )
+        raise invalid_file(query.path, first, message)
     if not any(True for _ in where_blocks(body)):
         raise invalid_file(query.path, first, "no WHERE block: the keyword is written out in every file")
     try:
         bound = query.bind(query.examples, "http://localhost/")
         result = Store().query("\n" * query.header_lines + body, substitutions=dict(bound.substitutions))
         Store().query(bound.text)
+        Store().query(query.bind({**query.examples, **optional}, "http://localhost/").text)
     except SyntaxError as error:
         place, message = _syntax_place(str(error))
         raise invalid_file(query.path, place or first, message) from None
@@ -187,6 +212,6 @@ def _syntax_place(message: str) -> tuple[int, str]:
     return (int(line), f"malformed SPARQL: {rest}") if line.isdigit() else (0, f"malformed SPARQL: {message}")
 
 
-def invalid_count(query: NamedQuery, message: str) -> InvalidQueryFile:
-    """The error of a `count` that names no fitting query."""
-    return invalid_file(query.path, 1, f"count = {query.count!r}: {message}")
+def invalid_companion(query: NamedQuery, role: str, name: str, message: str) -> InvalidQueryFile:
+    """The error of a `count` or `facets` that names no fitting query."""
+    return invalid_file(query.path, 1, f"{role} = {name!r}: {message}")

@@ -26,6 +26,9 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PAGE: Final = re.compile(r"^([ \t]*)LIMIT\s+\d+\s+OFFSET\s+\d+[ \t]*#[ \t]*page[ \t]*$", re.MULTILINE)
+_CHOICE: Final = re.compile(
+    r"^([ \t]*VALUES\s+\?\w+\s*\{\s*)UNDEF(\s*\})[ \t]*#[ \t]*param\.(\w+)[ \t]*$", re.MULTILINE
+)
 _INDENT: Final = re.compile(r"\n[ \t]*")
 _FORMS: Final = ("SELECT", "CONSTRUCT", "ASK", "DESCRIBE")
 
@@ -59,6 +62,16 @@ def with_page(text: str, limit: int, offset: int) -> str:
 def without_page(text: str) -> str:
     """*text* with its line of paging as an ordinary one."""
     return _PAGE.sub(lambda match: match[0].partition("#")[0].rstrip(), text)
+
+
+def choice_lines(text: str) -> set[str]:
+    """The optional parameters that *text* has a place for: `VALUES ?wanted_year { UNDEF } # param.year`."""
+    return {match[3] for match in _CHOICE.finditer(text)}
+
+
+def with_choices(text: str, values: Mapping[str, NamedNode | Literal]) -> str:
+    """*text* with these values in the places of optional parameters; UNDEF stays where there is none."""
+    return _CHOICE.sub(lambda match: f"{match[1]}{values.get(match[3], 'UNDEF')}{match[2]}", text)
 
 
 def with_values(text: str, values: Mapping[str, NamedNode | Literal]) -> str:

@@ -17,8 +17,10 @@ from quiver.releases import Library
 from quiver.web import responses
 from quiver.web.answers import FAILED
 from quiver.web.api import create_api
+from quiver.web.compare import create_compare
 from quiver.web.downloads import create_downloads
 from quiver.web.editor import create_editor
+from quiver.web.explore import create_explore
 from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
@@ -29,6 +31,7 @@ from quiver.web.panels import Panels
 from quiver.web.problems import register_problems
 from quiver.web.protocol import create_protocol
 from quiver.web.proxied import Proxied
+from quiver.web.rejects import create_rejects
 from quiver.web.resources import create_resources
 from quiver.web.search_page import create_search
 from quiver.web.service import Metrics, create_service
@@ -87,7 +90,10 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         app.register_blueprint(create_graph_store(current_graph, evaluator, settings))
     app.register_blueprint(create_api(current_graph, catalogue, settings))
     app.register_blueprint(create_pages(panels))
+    app.register_blueprint(create_explore(panels, settings))
+    app.register_blueprint(create_compare(panels))
     app.register_blueprint(create_search(settings))
+    app.register_blueprint(create_rejects(shelf, settings))
     app.register_blueprint(create_suggestions())
     app.register_blueprint(create_resources(holder, panels, settings))
     app.register_blueprint(create_vocabulary())

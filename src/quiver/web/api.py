@@ -210,12 +210,14 @@ def _entry(query: NamedQuery) -> dict[str, object]:
                 "class": parameter.class_ or None,
                 "example": parameter.example,
                 "default": parameter.default,
+                "optional": parameter.optional,
             }
             for parameter in query.parameters
         ],
         "columns": [{"name": column.name, "kind": column.kind} for column in query.columns],
         "paging": query.paging,
         "count": query.count or None,
+        "facets": query.facets or None,
         "materialised": query.materialise,
         "uses": list(query.uses),
         "href": href(f"queries/{query.name}"),

@@ -21,7 +21,7 @@ from quiver.web.graph import Graph
 DESCRIPTION_LENGTH: Final = 200
 _NAMES_IN_DESCRIPTION: Final = 5
 # Parameters by which a page shows more of the same; without them it is the same page.
-_SAME_PAGE: Final = frozenset(("open", "names", "sort"))
+_SAME_PAGE: Final = frozenset(("open", "only", "names", "sort"))
 _GENERAL: Final = (
     "Research papers as their sources describe them, names as they stand on bylines, venues: as pages, data and SPARQL."
 )

@@ -7,28 +7,77 @@ from dataclasses import dataclass
 from typing import Final
 
 from quiver.config import Settings
+from quiver.namespaces import term
 from quiver.web.graph import Facts, Graph
-from quiver.web.panels import Panels, PanelSpec, Row, denominator, number_of, text_of
+from quiver.web.panels import Panel, Panels, PanelSpec, Row, denominator, number_of, text_of, wanted_panels
+from quiver.web.typesetting import WHOLE
 
 NO_PROFILE: Final = (
     "All papers whose byline holds exactly this name, without regard to letter case. Several people may share the "
     "name, and one person may write under several: this page groups names and is no identity profile."
 )
 
+# Above so many papers, what takes a look at each byline is asked on demand.
+_MANY: Final = 2000
+_PAPERS: Final = "name/papers"
+_POSITIONS: Final = "name/positions"
+_SIMILAR: Final = "name/similar"
 _PANELS: Final = (
-    PanelSpec("name/papers-by-year", "Papers by year", "chart", "None of these papers states a year.", of="papers"),
-    PanelSpec("name/papers", "Possible papers", "years", "No paper of this release bears the name.", paged=True),
-    PanelSpec("name/coauthors", "Co-authors", "tally", "No byline shows another name.", limit=30, of="papers"),
-    PanelSpec("name/venues", "Venues", "tally", "No paper states a venue.", limit=30, of="papers"),
-    PanelSpec("name/homonyms", "Names that differ by a number only", "tally", limit=50),
     PanelSpec(
-        "name/author-rows", "Author rows", "table", "No source lists an author under this name.", limit=50, of="papers"
+        "name/papers-by-year-and-venue",
+        "Papers by year",
+        "stacked",
+        "None of these papers states a year.",
+        "Each paper once.",
+        of="papers",
+        narrows=_PAPERS,
+    ),
+    PanelSpec(
+        _PAPERS, "Possible papers", "years", "No paper of this release bears the name.", paged=True, filtered=True
+    ),
+    PanelSpec(
+        "name/coauthors",
+        "Co-authors",
+        "table",
+        "No byline shows another name.",
+        limit=30,
+        on_demand_above=_MANY,
+        of="papers",
+        compared=True,
+    ),
+    PanelSpec(
+        "name/network",
+        "Network of co-authors",
+        "network",
+        "No byline shows another name.",
+        on_demand=True,
+        of="coauthors",
+    ),
+    PanelSpec(
+        "name/venues", "Venues", "shares", "No paper states a venue.", limit=50, on_demand_above=_MANY, of="papers"
+    ),
+    PanelSpec(
+        _POSITIONS,
+        "Position in bylines",
+        "shares",
+        "No byline with this name is known to be complete.",
+        on_demand_above=_MANY,
+        of="complete",
+    ),
+    PanelSpec(_SIMILAR, "Names like this one", "table", note="Other names. All papers of each.", compared=True),
+    PanelSpec(
+        "name/author-rows",
+        "Author rows by source",
+        "table",
+        "No source lists an author under this name.",
+        limit=50,
+        on_demand=True,
+        of="papers",
     ),
 )
 _STATEMENTS: Final = PanelSpec("name/page-statements", "Stated and found", "none")
-_SPELLINGS: Final = PanelSpec("name/spellings", "Spellings", "none")
 # Panels whose figures are lower bounds where a byline may be cut.
-_BOUNDED: Final = ("name/papers-by-year", "name/coauthors", "name/venues")
+_BOUNDED: Final = ("name/papers-by-year-and-venue", "name/coauthors", "name/venues")
 _AT_LEAST: Final = "At least: some bylines may be cut."
 
 
@@ -76,19 +125,15 @@ def name_context(
     """What `name.html` needs besides what every record has."""
     count = facts.number("q:paperCount") or 0
     totals = {"papers": count}
-    shown = [panels.open(graph, spec, iri, page if spec.paged else 1, totals=totals) for spec in _PANELS]
-    listing = next(panel for panel in shown if panel.view == "years")
-    statements = panels.open(graph, _STATEMENTS, iri)
-    spellings = panels.open(graph, _SPELLINGS, iri)
-    papers = listing.papers
-    accounts = read_accounts(statements.rows, graph.base)
-    for place, (paper, row) in enumerate(zip(papers, listing.rows, strict=True)):
-        # Evidence is the byline entry, else the page whose listing is all that ties the paper to the name.
-        if not text_of(row, "evidence").startswith(f"{paper.iri}#"):
-            papers[place] = paper.with_evidence("listed under this name by a source; not on the byline shown")
-    cut = any(paper.byline.cut for paper in papers)
-    for panel in shown:
-        if cut and panel.query in _BOUNDED:
+    specs = [spec for spec in wanted_panels(_PANELS) if spec.query != _SIMILAR or _has_similar(graph, facts, iri)]
+    shown = {spec.query: panels.offer(graph, spec, iri, page, totals) for spec in specs}
+    statements = panels.open(graph, _STATEMENTS, iri) if _is_about(graph, "q:aboutCluster", iri) else None
+    accounts = read_accounts(statements.rows, graph.base) if statements else []
+    if _PAPERS in shown:
+        _mark_listed(shown[_PAPERS])
+    cut = _may_be_cut(shown, count)
+    for query, panel in shown.items():
+        if cut and query in _BOUNDED and not panel.opened_by:
             panel.note = f"{panel.note} {_AT_LEAST}".strip()
             panel.denominator = denominator("papers", totals, at_least=True)
     number = facts.one("q:homonymNumber")
@@ -98,15 +143,45 @@ def name_context(
         "number": number,
         "note": next((account.note for account in accounts if account.note), ""),
         "no_profile": NO_PROFILE,
-        "spellings": [text for row in spellings.rows if (text := text_of(row, "spelling")) != preferred],
+        "spellings": facts.all("skos:altLabel"),
         "paper_count": count,
         "row_count": facts.number("q:authorRowCount") or 0,
         "accounts": accounts,
         "statements": statements,
-        "panels": [panel for panel in shown if panel.rows or panel.query != "name/homonyms"],
+        "panels": list(shown.values()),
         "at_least": cut,
+        "path": iri.removeprefix(graph.base),
         "bare": facts.one("q:homonymOf"),
     }
+
+
+def _has_similar(graph: Graph, facts: Facts, iri: str) -> bool:
+    """Whether other names are tied to this one: a look into the index, which spares most pages a query."""
+    here = facts.one("q:homonymOf") or facts.one("q:resembles")
+    return bool(here) or _is_about(graph, "q:homonymOf", iri) or _is_about(graph, "q:resembles", iri)
+
+
+def _is_about(graph: Graph, curie: str, iri: str) -> bool:
+    return next(graph.triples(predicate=term(curie), object_=iri), None) is not None
+
+
+def _mark_listed(panel: Panel) -> None:
+    """Say of papers why they are here where the byline does not show the name."""
+    for place, (paper, row) in enumerate(zip(panel.papers, panel.rows, strict=True)):
+        # Evidence is the byline entry, else the page whose listing is all that ties the paper to the name.
+        if not text_of(row, "evidence").startswith(f"{paper.iri}#"):
+            panel.papers[place] = paper.with_evidence("listed under this name by a source; not on the byline shown")
+
+
+def _may_be_cut(shown: Mapping[str, Panel], count: int) -> bool:
+    """Whether some of the *count* papers have bylines that may be cut: exactly, where the positions were asked for."""
+    positions, listing = shown.get(_POSITIONS), shown.get(_PAPERS)
+    if positions is not None and not positions.opened_by:
+        complete = (number_of(positions.rows[0], WHOLE) or 0) if positions.rows else 0
+        if complete < count:
+            positions.note = f"Counted on complete bylines only; {count - complete:,} of {_papers(count)} may be cut."
+        return complete < count
+    return listing is not None and any(paper.byline.cut for paper in listing.papers)
 
 
 def read_accounts(rows: Sequence[Row], base: str) -> list[PageAccount]:

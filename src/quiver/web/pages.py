@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from flask import Blueprint, Response, g, render_template
@@ -10,6 +9,8 @@ from flask import Blueprint, Response, g, render_template
 from quiver.namespaces import PREFIXES
 from quiver.web.graph import current_graph
 from quiver.web.panels import Panels, PanelSpec
+from quiver.web.quality_page import read_quality
+from quiver.web.resources import wanted_page
 from quiver.web.responses import not_modified
 
 HOME: Final = (
@@ -17,41 +18,48 @@ HOME: Final = (
     PanelSpec("release/biggest-venues", "Biggest venues", "tally", limit=18, of="papers"),
 )
 STATISTICS: Final = (
-    PanelSpec("release/counts", "Counts", "table"),
-    PanelSpec("release/papers-by-year", "Papers by year", "chart", of="papers"),
+    PanelSpec("release/counts", "In this release", "figures"),
+    PanelSpec("release/sources", "Sources", note="Records are papers and pages about names."),
+    PanelSpec(
+        "release/papers-by-year",
+        "Papers by year",
+        "chart",
+        "No paper states a year.",
+        of="papers",
+        charted=("papers", "papers_by_then"),
+    ),
+    PanelSpec("release/coverage", "What papers come with", "shares", of="papers"),
+    PanelSpec(
+        "release/stated-types",
+        "Types, statuses, tracks",
+        "shares",
+        empty="No paper states a type, a status or a track.",
+        note="As stated; a paper may have several, or none.",
+        limit=20,
+        of="papers",
+    ),
     PanelSpec(
         "release/byline-lengths",
         "Names on a byline",
         "chart",
-        note="Papers by the number of names stated.",
+        note="Papers by the number of names stated, more than thirty together. Some bylines may be cut.",
         of="papers",
     ),
+    PanelSpec("release/names-by-papers", "Papers of a name", "chart", note="Names, not people.", of="name_clusters"),
     PanelSpec("release/biggest-venues", "Biggest venues", "tally", limit=60, of="papers"),
-    PanelSpec(
-        "release/most-frequent-names", "Most frequent names", "tally", note="Names, not people.", limit=60, of="papers"
-    ),
 )
-QUALITY: Final = (
+# A page opens with eight queries at most.
+STATISTICS_ON_DEMAND: Final = (
+    PanelSpec("release/byline-statuses", "Bylines complete or cut", "shares", of="papers", on_demand=True),
     PanelSpec(
-        "quality/stated-counts-differ",
-        "Stated counts that do not add up",
-        empty="No page of a source states another number of papers than it lists.",
-        limit=50,
+        "release/most-frequent-names",
+        "Most frequent names",
+        "tally",
+        note="Names, not people.",
+        limit=60,
+        of="papers",
+        on_demand=True,
     ),
-    PanelSpec(
-        "quality/bylines-abridged",
-        "Bylines known to be cut",
-        empty="No page lists a paper for a name that its byline lacks.",
-        limit=50,
-    ),
-    PanelSpec(
-        "quality/repeated-name-on-byline", "One name twice on a byline", empty="No byline repeats a name.", limit=50
-    ),
-    PanelSpec(
-        "quality/numbered-names", "Names that carry a number", empty="No stated name ends in a number.", limit=50
-    ),
-    PanelSpec("quality/papers-without-year", "Papers without a year", empty="Every paper has a year.", limit=50),
-    PanelSpec("quality/papers-without-authors", "Papers without authors", empty="Every paper has an author.", limit=50),
 )
 # One query that shows what the graph is for: names that share most papers with a name.
 FIRST_QUERY: Final = f"""PREFIX q: <{PREFIXES["q"]}>
@@ -84,19 +92,24 @@ def create_pages(panels: Panels) -> Blueprint:
 
     @blueprint.get("/statistics")
     def statistics() -> Response | str:
-        return _overview(panels, "Statistics", "The release in figures.", STATISTICS)
+        g.tagged = True
+        graph = current_graph()
+        return not_modified("text/html") or render_template(
+            "overview.html",
+            title="Statistics",
+            lede="The release in figures.",
+            panels=[
+                *(panels.open(graph, spec) for spec in STATISTICS),
+                *(panels.offer(graph, spec, "", 1, graph.manifest.counts) for spec in STATISTICS_ON_DEMAND),
+            ],
+        )
 
     @blueprint.get("/quality")
     def quality() -> Response | str:
-        lede = "Where the records are incomplete or contradict themselves. Nothing here was repaired away."
-        return _overview(panels, "Data quality", lede, QUALITY)
+        g.tagged = True
+        page = wanted_page()
+        return not_modified("text/html") or render_template(
+            "quality.html", quality=read_quality(current_graph(), panels, page)
+        )
 
     return blueprint
-
-
-def _overview(panels: Panels, title: str, lede: str, specs: Sequence[PanelSpec]) -> Response | str:
-    g.tagged = True
-    graph = current_graph()
-    return not_modified("text/html") or render_template(
-        "overview.html", title=title, lede=lede, panels=[panels.open(graph, spec) for spec in specs]
-    )

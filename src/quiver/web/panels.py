@@ -4,47 +4,65 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final
 
-from flask import g
-from markupsafe import Markup
+from flask import g, request
 
-from quiver.catalogue import Answer, Catalogue, Cell, Column, NamedQuery, evaluate, read_materialised
+from quiver.catalogue import Answer, Catalogue, NamedQuery, evaluate, read_materialised
 from quiver.config import Settings
-from quiver.namespaces import curie
-from quiver.web.charts import bar_chart, fill_years
+from quiver.web.filters import Filters, offer_filters, read_filters, wanted_filters
 from quiver.web.graph import Graph
-from quiver.web.links import href, path_of, this_page
-from quiver.web.papers import PaperEntry, read_entries
+from quiver.web.links import href, this_page
+from quiver.web.typesetting import (
+    WHOLE,
+    Claim,
+    ColumnHead,
+    LinkedText,
+    Paging,
+    Panel,
+    Row,
+    View,
+    number_of,
+    text_of,
+    typeset,
+)
 
-# "bars" is a chart above the tally that it draws, "chart" one above a table that opens.
-View = Literal["table", "tally", "chart", "bars", "papers", "years", "none"]
-Row = Mapping[str, Cell | None]
+__all__ = [
+    "DENOMINATORS",
+    "Claim",
+    "LinkedText",
+    "Paging",
+    "Panel",
+    "PanelSpec",
+    "Panels",
+    "Row",
+    "denominator",
+    "number_of",
+    "panel_id",
+    "text_of",
+    "wanted_panels",
+]
 
-# A column and the column that says how it reads are shown as one linked cell.
-_TITLE: Final = "title"
-# Columns whose names say less than they should to a reader.
-_HEADINGS: Final = {
-    "cluster": "name",
-    "row": "author row",
-    "bare": "without the number",
-    "locator": "place in the file",
-    "source_key": "key in the source",
-}
-_UNGROUPED: Final = ("year", "ordinal")
-_BOOLEANS: Final = {"true": "yes", "false": "no"}
-_FIGURES: Final = ("integer", "decimal")
 # What figures can be shares of: a count of the release or of the page's thing -> the words for one and for several.
 DENOMINATORS: Final[dict[str, tuple[str, str]]] = {
     "papers": ("paper", "papers"),
+    "complete": ("paper whose byline is complete", "papers whose byline is complete"),
+    "coauthors": ("co-author", "co-authors"),
     "signatures": ("byline entry", "byline entries"),
     "name_clusters": ("name", "names"),
     "author_rows": ("author row", "author rows"),
     "venue_series": ("venue", "venues"),
     "venue_editions": ("venue edition", "venue editions"),
     "sources": ("source", "sources"),
+    "cluster_pages": ("page about a name", "pages about names"),
+    "orcids": ("ORCID iD", "ORCID iDs"),
 }
+# The filters of a longer list are counted when they are asked for: that takes as long as the list itself.
+FILTERS_ON_DEMAND_ABOVE: Final = 1500
+# Parameters of a page: panels that a reader has opened, and the one panel that a script puts into the page.
+_OPEN: Final = "open"
+_ONLY: Final = "only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +70,12 @@ class PanelSpec:
     """One row of a page's table of panels: the query, how its answer is set, and what is said where there is none.
 
     `of` says what its figures are shares of: a key of `DENOMINATORS`; empty where they are themselves the whole, or
-    where nothing is counted. A panel with `on_demand_above` is opened by a link alone where the thing has more papers
-    than that.
+    where nothing is counted. Where the query has a column `whole`, that is the number. A panel `on_demand` is opened by
+    a link alone, one with `on_demand_above` where the thing has more papers than that. A panel with `filtered` can be
+    narrowed by the optional parameters of its query, which are then parameters of the page; one panel of a page, and
+    its figures are of `totals["papers"]`. `narrows` is the query of such a list, which the bars of this one narrow.
+    `compared`: each row leads to a comparison of its first name with the page's. `charted` are the columns that a
+    "chart" draws, each by itself; the first figure if not given.
     """
 
     query: str
@@ -63,90 +85,22 @@ class PanelSpec:
     note: str = ""
     limit: int = 0
     paged: bool = False
+    on_demand: bool = False
     on_demand_above: int = 0
     of: str = ""
+    filtered: bool = False
+    narrows: str = ""
+    compared: bool = False
+    charted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnHead:
-    label: str
-    number: bool
+def panel_id(query: str) -> str:
+    """The id of the panel of this query in its page.
 
-
-@dataclass(frozen=True, slots=True)
-class LinkedText:
-    """The text of a cell, and where it leads."""
-
-    text: str
-    href: str = ""
-    outside: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TallyItem:
-    label: str
-    iri: str
-    number: str
-    figure: str
-
-
-@dataclass(frozen=True, slots=True)
-class Paging:
-    """Links to the pages before and after, and which rows are shown, in words."""
-
-    what: str
-    range: str
-    previous: str = ""
-    next: str = ""
-
-
-@dataclass(slots=True)
-class Panel:
-    """A panel as templates set it; only what its `view` needs is filled in."""
-
-    id: str
-    title: str
-    view: View
-    query: str
-    parameters: dict[str, str]
-    rows: Sequence[Row]
-    note: str = ""
-    empty: str = ""
-    denominator: str = ""
-    columns: list[ColumnHead] = field(default_factory=list)
-    cells: list[list[LinkedText | None]] = field(default_factory=list)
-    tally: list[TallyItem] = field(default_factory=list)
-    papers: list[PaperEntry] = field(default_factory=list)
-    chart: Markup = field(default_factory=Markup)
-    paging: Paging | None = None
-    opened_by: str = ""
-
-    @property
-    def query_path(self) -> str:
-        return f"queries/{self.query}"
-
-    @property
-    def by_year(self) -> list[tuple[str, list[PaperEntry]]]:
-        """The papers in their order, grouped by year."""
-        groups: list[tuple[str, list[PaperEntry]]] = []
-        for paper in self.papers:
-            year = paper.year or "no year"
-            if not groups or groups[-1][0] != year:
-                groups.append((year, []))
-            groups[-1][1].append(paper)
-        return groups
-
-
-def text_of(row: Row, name: str) -> str:
-    """The value of one cell as text, empty where it has none."""
-    cell = row.get(name)
-    return cell.value if cell is not None else ""
-
-
-def number_of(row: Row, name: str) -> int | None:
-    """The value of one cell as an integer, None where it has none."""
-    text = text_of(row, name)
-    return int(text) if text.lstrip("-").isdigit() else None
+    >>> panel_id("name/papers")
+    'name-papers'
+    """
+    return query.replace("/", "-")
 
 
 def denominator(of: str, totals: Mapping[str, int], *, at_least: bool = False) -> str:
@@ -184,38 +138,84 @@ class Panels:
         keys of `DENOMINATORS`; those of the release if not given.
         """
         query = self.catalogue.get(spec.query)
-        parameters = _parameters(graph, query, subject, values or {})
+        chosen = wanted_filters(query) if spec.filtered else {}
+        parameters = _parameters(graph, query, subject, {**(values or {}), **chosen})
         limit = spec.limit or self._page_size
         offset = (page - 1) * limit if spec.paged else 0
         found = self._answer(graph, query, parameters, limit + 1, offset).dicts()
-        rows = found[:limit] if query.paging or spec.limit else found
+        if spec.paged and not query.paging:
+            found = found[offset : offset + limit + 1]
+        rows = found[:limit] if query.paging or spec.limit or spec.paged else found
+        wholes = dict(graph.manifest.counts if totals is None else totals)
+        if spec.of and rows and (stated := number_of(rows[0], WHOLE)) is not None:
+            wholes[spec.of] = stated
         panel = Panel(
-            id=spec.query.replace("/", "-"),
+            id=panel_id(spec.query),
             title=spec.title,
             view=spec.view,
             query=spec.query,
             parameters=parameters,
             rows=rows,
             note=spec.note,
-            denominator=denominator(spec.of, graph.manifest.counts if totals is None else totals),
+            denominator=denominator(spec.of, wholes) if spec.of in wholes else "",
         )
         if not rows:
             panel.empty = "There are no more." if page > 1 else spec.empty or "Nothing is stated."
+        if spec.filtered:
+            panel.filters = self._filters(graph, query, panel, chosen, wholes["papers"])
+            if chosen and not found and page == 1:
+                panel.empty = panel.filters.empty
         if spec.paged:
-            panel.paging = _paging(spec.title, page, offset, len(rows), len(found) > limit)
+            panel.paging = _paging(panel, page, offset, len(found) > limit)
         elif len(found) > len(rows):
             panel.note = f"{spec.note} The first {limit}.".strip()
-        _set(graph, panel, query.result_columns)
+        typeset(graph, panel, query.result_columns, wholes.get(spec.of, 0), panel_id(spec.narrows), spec.charted)
+        if spec.compared and panel.cells:
+            _add_comparisons(graph, panel, subject)
         return panel
+
+    def offer(
+        self,
+        graph: Graph,
+        spec: PanelSpec,
+        subject: str,
+        page: int,
+        totals: Mapping[str, int],
+        size: int | None = None,
+    ) -> Panel:
+        """As `open`; or closed, where it is to be opened on demand and the address asked for does not.
+
+        *size* is what `on_demand_above` is compared with, where that is not the number of papers.
+        """
+        asked_for = panel_id(spec.query) in _opened() or (spec.paged and page > 1) or self.is_narrowed(spec)
+        large = 0 < spec.on_demand_above < (totals["papers"] if size is None else size)
+        if not asked_for and (spec.on_demand or large):
+            return self.closed(graph, spec, subject)
+        return self.open(graph, spec, subject, page if spec.paged else 1, totals=totals)
+
+    def is_narrowed(self, spec: PanelSpec) -> bool:
+        """Whether the address asked for narrows the panel of *spec*."""
+        return spec.filtered and bool(wanted_filters(self.catalogue.get(spec.query)))
 
     def closed(self, graph: Graph, spec: PanelSpec, subject: str) -> Panel:
         """The panel of *spec* not asked yet: what it would show, and the link that opens it."""
         query = self.catalogue.get(spec.query)
-        panel_id = spec.query.replace("/", "-")
-        panel = Panel(panel_id, spec.title, spec.view, spec.query, _parameters(graph, query, subject, {}), ())
-        panel.opened_by = this_page(open=panel_id, page=None) + f"#{panel_id}"
+        panel = Panel(
+            panel_id(spec.query), spec.title, spec.view, spec.query, _parameters(graph, query, subject, {}), ()
+        )
+        panel.opened_by = _opening(panel.id)
         panel.note = query.summary
         return panel
+
+    def kept(self, graph: Graph, name: str) -> Answer | None:
+        """The answer of this query that the release keeps; None where it keeps none."""
+        return self._kept(graph, self.catalogue.get(name))
+
+    def _filters(self, graph: Graph, query: NamedQuery, panel: Panel, chosen: Mapping[str, str], whole: int) -> Filters:
+        if whole > FILTERS_ON_DEMAND_ABOVE and not chosen and panel_id(query.facets) not in _opened():
+            return offer_filters(query, whole, _opening(panel_id(query.facets), panel.id))
+        facets = self._answer(graph, self.catalogue.get(query.facets), panel.parameters, 0, 0).dicts()
+        return read_filters(graph, query, facets, chosen, whole, panel.id)
 
     def _answer(
         self, graph: Graph, query: NamedQuery, parameters: Mapping[str, str], limit: int, offset: int
@@ -241,20 +241,22 @@ class Panels:
         return self._materialised[key]
 
 
-def _set(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
-    """Fill in what the panel's view needs."""
-    if panel.view in ("papers", "years"):
-        panel.papers = read_entries(graph, [text_of(row, "paper") for row in panel.rows])
-    elif panel.view in ("tally", "bars"):
-        _set_tally(graph, panel, columns)
-        if panel.view == "bars" and len(panel.rows) > 1:
-            _set_chart(panel, columns)
-    elif panel.view in ("table", "chart"):
-        _set_table(graph, panel, columns)
-        if panel.view == "chart" and len(panel.rows) > 1:
-            _set_chart(panel, columns)
-        elif panel.view == "chart":
-            panel.view = "table"  # one bar says nothing that its figure does not
+def wanted_panels(specs: Sequence[PanelSpec]) -> Sequence[PanelSpec]:
+    """Those of *specs* that the address asked for wants: one alone, where a script has asked for it, else all."""
+    only = request.args.get(_ONLY)
+    return [spec for spec in specs if panel_id(spec.query) == only] or specs
+
+
+def _opened() -> list[str]:
+    """The ids of what a reader has opened on the present page."""
+    return request.args.get(_OPEN, "").split()
+
+
+def _opening(opened: str, place: str = "") -> str:
+    """The link that opens this as well, at *place* in the page, or where it is itself."""
+    return this_page(**{_OPEN: " ".join([*(one for one in _opened() if one != opened), opened]), _ONLY: None}) + (
+        f"#{place or opened}"
+    )
 
 
 def _parameters(graph: Graph, query: NamedQuery, subject: str, values: Mapping[str, str]) -> dict[str, str]:
@@ -266,75 +268,22 @@ def _parameters(graph: Graph, query: NamedQuery, subject: str, values: Mapping[s
     return parameters
 
 
-def _paging(what: str, page: int, offset: int, shown: int, more: bool) -> Paging:
+def _paging(panel: Panel, page: int, offset: int, more: bool) -> Paging:
     return Paging(
-        what=what,
-        range=f"{offset + 1:,} to {offset + shown:,}" + ("" if more or page == 1 else ", the last"),
-        previous=this_page(page=page - 1 if page > 2 else None) if page > 1 else "",
-        next=this_page(page=page + 1) if more else "",
+        what=panel.title,
+        range=f"{offset + 1:,} to {offset + len(panel.rows):,}" + ("" if more or page == 1 else ", the last"),
+        previous=this_page(page=page - 1 if page > 2 else None) + f"#{panel.id}" if page > 1 else "",
+        next=this_page(page=page + 1) + f"#{panel.id}" if more else "",
     )
 
 
-def _label_column(name: str, columns: Sequence[Column]) -> str:
-    """The column that says how the IRIs of column *name* read; empty for none."""
-    wanted = _TITLE if name == "paper" else f"{name}_label"
-    return wanted if any(column.name == wanted for column in columns) else ""
-
-
-def _figure(columns: Sequence[Column]) -> str:
-    """The column whose numbers a tally or a chart shows: the first count, which is no year."""
-    return next((column.name for column in columns if column.kind in _FIGURES), columns[-1].name)
-
-
-def _set_table(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
-    hidden = {_label_column(column.name, columns) for column in columns if column.kind == "iri"}
-    shown = [column for column in columns if column.name not in hidden]
-    panel.columns = [ColumnHead(_heading(column.name), column.kind in _FIGURES) for column in shown]
-    unlabelled = {
-        cell.value
-        for row in panel.rows
-        for column in shown
-        if (cell := row.get(column.name)) is not None and cell.kind == "iri" and not _label_column(column.name, columns)
-    }
-    labels = graph.labels(unlabelled)
-    panel.cells = [
-        [_linked(row.get(one.name), one, text_of(row, _label_column(one.name, columns)), labels) for one in shown]
-        for row in panel.rows
-    ]
-
-
-def _heading(name: str) -> str:
-    return _HEADINGS.get(name, name.replace("_", " "))
-
-
-def _linked(cell: Cell | None, column: Column, label: str, labels: Mapping[str, str]) -> LinkedText | None:
-    if cell is None:
-        return None
-    if cell.kind != "iri":
-        grouped = column.kind == "integer" and column.name not in _UNGROUPED and cell.value.isdigit()
-        return LinkedText(f"{int(cell.value):,}" if grouped else _BOOLEANS.get(cell.value, cell.value))
-    text = label or labels.get(cell.value, "") or curie(cell.value) or cell.value
-    return LinkedText(text, href(cell.value), path_of(cell.value) is None)
-
-
-def _set_tally(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
-    subject = next((column.name for column in columns if column.kind == "iri"), columns[0].name)
-    figure = _figure(columns)
-    iris = [text_of(row, subject) for row in panel.rows]
-    labels = graph.labels(iris)
-    numbers = graph.texts(iris, "q:homonymNumber")
-    for row, iri in zip(panel.rows, iris, strict=True):
-        number = numbers.get(iri, "")
-        label = labels.get(iri, iri).removesuffix(f" {number}" if number else "")
-        value = number_of(row, figure)
-        panel.tally.append(TallyItem(label, iri, number, f"{value:,}" if value is not None else ""))
-
-
-def _set_chart(panel: Panel, columns: Sequence[Column]) -> None:
-    label = next(column.name for column in columns if column.kind != "iri" and not column.name.endswith("_label"))
-    figure = _figure([column for column in columns if column.name != label])
-    points = [(text_of(row, label), number_of(row, figure) or 0) for row in panel.rows]
-    if all(text.isdigit() for text, _ in points):
-        points = [(str(year), count) for year, count in fill_years([(int(text), count) for text, count in points])]
-    told = ", ".join(f"{text}: {count:,}" for text, count in points if count)
-    panel.chart = bar_chart(points, chart_id=f"{panel.id}-chart", title=panel.title, description=told)
+def _add_comparisons(graph: Graph, panel: Panel, subject: str) -> None:
+    """A cell to each row that leads to the comparison of its first name with *subject*."""
+    mine = subject.removeprefix(graph.base)
+    for row, cells in zip(panel.rows, panel.cells, strict=True):
+        theirs = next(
+            cell.value for cell in row.values() if cell is not None and cell.kind == "iri" and cell.value != subject
+        )
+        link = href("compare", a=mine, b=theirs.removeprefix(graph.base))
+        cells.append(LinkedText("compare", link, follow=False))
+    panel.columns.append(ColumnHead("both names", False))

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flask import render_template, request
+from flask import render_template
 
 from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.name_page import name_context
-from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec
+from quiver.web.panels import LinkedText, Panels, PanelSpec, wanted_panels
 from quiver.web.paper_page import paper_context
+from quiver.web.source_pages import file_context, row_context, source_context
+from quiver.web.venue_pages import edition_context, venue_context
 
 Fact = tuple[str, list[LinkedText]]
 Context = Mapping[str, object]
@@ -31,52 +33,29 @@ class PageSpec:
     context: Callable[[Graph, Panels, Settings, str, Facts, int], Context] | None = None
 
 
-_PAPERS_EMPTY: Final = "No paper of this release belongs here."
-
 PAGES: Final[dict[str, PageSpec]] = {
     "Paper": PageSpec("Paper", template="paper.html", context=paper_context),
     "NameCluster": PageSpec("Author name cluster", template="name.html", context=name_context),
     "AuthorRow": PageSpec(
         "Author row",
         lede="One author entry of one source: one id, or one exact spelling. It says what the source lists together.",
-        facts=(("Source", "q:ofSource"), ("The source's id", "q:sourceKey")),
-        panels=(
-            PanelSpec("author/names", "Name clusters", "tally", note="The names that stand under this row."),
-            PanelSpec("author/papers", "Papers", "years", _PAPERS_EMPTY, paged=True),
-        ),
+        facts=(("The source's id", "q:sourceKey"),),
+        context=row_context,
     ),
     "VenueSeries": PageSpec(
         "Venue",
         lede="Papers whose source states this venue, grouped by the venue's exact name without regard to letter case.",
-        panels=(
-            PanelSpec(
-                "venue/editions", "Editions", "bars", "No paper of this venue states a year.", limit=200, of="papers"
-            ),
-            PanelSpec(
-                "venue/top-names",
-                "Most frequent names",
-                "tally",
-                "No name stands on more than one paper.",
-                limit=30,
-                on_demand_above=3000,
-                of="papers",
-            ),
-            # Past some thousand papers the editions are the way to them, and sorting all of them takes its time.
-            PanelSpec("venue/papers", "Papers", "years", _PAPERS_EMPTY, paged=True, on_demand_above=3000),
-        ),
+        context=venue_context,
     ),
     "VenueEdition": PageSpec(
         "Venue edition",
         lede="Papers whose source states this venue and this year.",
-        panels=(PanelSpec("edition/papers", "Papers", "papers", _PAPERS_EMPTY, paged=True),),
+        context=edition_context,
     ),
     "Source": PageSpec(
         "Source",
         lede="Where records come from. Its papers are never merged with those of another source.",
-        panels=(
-            PanelSpec("source/counts", "What it holds"),
-            PanelSpec("source/files", "Files as read", limit=200),
-        ),
+        context=source_context,
     ),
     "SourceFile": PageSpec(
         "Source file",
@@ -87,7 +66,9 @@ PAGES: Final[dict[str, PageSpec]] = {
             ("Bytes", "dcat:byteSize"),
             ("SHA-256", "q:sha256"),
             ("Read as", "q:reader"),
+            ("In place of", "prov:wasRevisionOf"),
         ),
+        context=file_context,
     ),
     "ClusterPage": PageSpec(
         "Page of a source about a name",
@@ -128,6 +109,7 @@ def render_record(
     name = class_of(facts)
     spec = PAGES[name]
     more = spec.context(graph, panels, settings, iri, facts, page) if spec.context else {}
+    totals = {"papers": facts.number("q:paperCount") or 0}
     context: dict[str, object] = {
         "kind": spec.kind,
         "lede": spec.lede,
@@ -136,7 +118,7 @@ def render_record(
         "formats": formats,
         "marks": _marks(graph, facts),
         "facts": _facts(graph, facts, spec.facts),
-        "panels": [_open(graph, panels, row, iri, facts, page) for row in spec.panels],
+        "panels": [panels.offer(graph, row, iri, page, totals) for row in wanted_panels(spec.panels)],
     }
     return render_template(spec.template, **(context | dict(more)))
 
@@ -146,14 +128,6 @@ def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:
     marks = [LinkedText(label, href(series)) for series, label in graph.labels(facts.all("q:ofSeries")).items()]
     count = facts.number("q:paperCount")
     return marks + ([LinkedText(f"{count:,} paper" + ("" if count == 1 else "s"))] if count is not None else [])
-
-
-def _open(graph: Graph, panels: Panels, spec: PanelSpec, iri: str, facts: Facts, page: int) -> Panel:
-    papers = facts.number("q:paperCount") or 0
-    asked_for = request.args.get("open") == spec.query.replace("/", "-") or (spec.paged and page > 1)
-    if 0 < spec.on_demand_above < papers and not asked_for:
-        return panels.closed(graph, spec, iri)
-    return panels.open(graph, spec, iri, page if spec.paged else 1, totals={"papers": papers})
 
 
 def _facts(graph: Graph, facts: Facts, rows: Sequence[tuple[str, str]]) -> list[Fact]:
