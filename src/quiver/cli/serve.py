@@ -21,6 +21,8 @@ DEMO_FILES = ("andrew-zhao.txt", "papers.jsonl")
 @LIBRARY
 @click.option("--host", default=None, help="Address to bind; 127.0.0.1 by default.")
 @click.option("--port", type=int, default=None, help="Port to bind; 8000 by default.")
+@click.option("--endpoint", default=None, metavar="URL", help="SPARQL endpoint that holds the release and answers.")
+@click.option("--graph", "endpoint_graph", default=None, metavar="IRI", help="Named graph there that holds it.")
 @click.option("--workers", "web_workers", type=int, default=None, help="Web processes.")
 @click.option("--query-workers", type=int, default=None, help="Processes that evaluate SPARQL.")
 @click.option("--timeout", "query_timeout_s", type=float, default=None, help="Deadline of a query, in seconds.")
