@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, urlencode
+
+import pyoxigraph as ox
 
 from quiver.config import Settings
-from quiver.releases import build
+from quiver.namespaces import sparql_prologue
+from quiver.releases import Library, build
 
 BASE: Final = "https://kg.example.org/graph/"
 SOURCE: Final = "corpus"
@@ -110,3 +115,50 @@ def make_hostile_library(folder: Path) -> Path:
     file.write_text("".join(json.dumps(record) + "\n" for record in records()), encoding="utf-8")
     build(folder / "library", [file], base=BASE, settings=Settings(jobs=1))
     return folder / "library"
+
+
+# Type of page -> the variable of `_PLACES` that names its thing, or a path that holds the text.
+PAGES: Final = {
+    "paper": "paper",
+    "name": "cluster",
+    "author row": "row",
+    "venue": "venue",
+    "edition": "edition",
+    "search": "/search?{q}",
+    "search, narrowed": "/search?{venue}",
+}
+# Pages on which many of the texts stand together.
+TOGETHER: Final = (
+    "/",
+    "/quality",
+    "/statistics",
+    f"/paper/{SOURCE}/all.html",
+    f"/source/{SOURCE}.html",
+    "/search?q=all",
+)
+_PLACES: Final = """SELECT ?key ?paper ?cluster ?row ?venue ?edition WHERE {
+  ?paper q:sourceKey ?key ; q:hasSignature ?signature ; q:venue ?venue ; q:edition ?edition .
+  ?signature q:ordinal 1 ; q:inNameCluster ?cluster ; q:authorRow ?row .
+}"""
+
+
+@lru_cache(maxsize=2)
+def _places(library: Path) -> dict[int, dict[str, str]]:
+    solutions = Library(library).current().open_store().query(sparql_prologue() + _PLACES)
+    assert isinstance(solutions, ox.QuerySolutions)
+    found: dict[int, dict[str, str]] = {}
+    for solution in solutions:
+        number = solution["key"].value.partition("/")[0]
+        named = {name: solution[name].value for name in ("paper", "cluster", "row", "venue", "edition")}
+        found[int(number)] = {
+            name: "/" + quote(iri.removeprefix(BASE), safe="/~._-") + ".html" for name, iri in named.items()
+        }
+    return found
+
+
+def paths_of(library: Path, name: str) -> dict[str, str]:
+    """The path of each type of page about the text *name*."""
+    text = TEXTS[name]
+    places = _places(library)[list(TEXTS).index(name)]
+    asked = {"q": urlencode({"q": text[:200]}), "venue": urlencode({"q": "onymous", "venue": text[:200]})}
+    return {kind: where.format(**asked) if where.startswith("/") else places[where] for kind, where in PAGES.items()}

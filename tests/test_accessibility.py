@@ -101,7 +101,8 @@ AXE: Final = """async (rules) => {
   return violations.flatMap(({ id, impact, help, nodes }) =>
     nodes.slice(0, 3).map(({ target }) => `${id} (${impact}): ${help}: ${target.join(" ")}`));
 }"""
-WIDTH: Final = "document.documentElement.scrollWidth"
+# Of the page, and of what is cut off at its edge.
+WIDTH: Final = "Math.max(document.documentElement.scrollWidth, document.querySelector('main').scrollWidth)"
 # One of each kind: a page may have 3,000 links of the same.
 UNFOCUSED: Final = """() => {
   const silent = [], seen = new Set();

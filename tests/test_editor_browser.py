@@ -15,8 +15,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from quiver.namespaces import PREFIXES, term
 from tests.browsing import BASE, HOSTILE, NO_BUNDLE, app_with_sparql, has_bundle
-from tests.chromium import CHROMIUM, DESKTOP, Watched, served
-from tests.test_browser import CONTRAST
+from tests.chromium import CHROMIUM, CONTRAST, DESKTOP, Watched, served
 
 PHONE = {"width": 390, "height": 844}
 PREFIX = "/dept/quiver"

@@ -22,6 +22,7 @@ from flask.testing import FlaskClient
 from quiver.catalogue import load_catalogue
 from quiver.config import Settings
 from quiver.web.panels import DENOMINATORS
+from quiver.web.typesetting import WHOLE
 from tests.browsing import BASE, Tree, has_class, make_app, words_of
 from tests.page_types import PAGE_TYPES, fetch_all
 
@@ -40,9 +41,14 @@ _MARKS: Final[dict[str, Callable[[Element, Sequence[Element]], bool]]] = {
 # Queries whose figures are not shares of anything -> why.
 WHOLES: Final = {
     "release/counts": "each figure is a whole: it is what others are shares of",
+    "release/classes": "each figure is a whole: all resources of a class",
+    "release/properties": "each figure is a whole: all statements with a property",
+    "release/sources": "each figure is a whole: all files and records of a source",
     "source/counts": "each figure is a whole of the source",
+    "quality/overview": "each row of the page says of how many",
     "source/files": "sizes, not counts",
-    "name/homonyms": "each figure is all papers of another name",
+    "name/similar": "each figure is all papers of another name",
+    "name/side-by-side": "each figure is a whole of its name",
     "name/page-statements": "stated and found are set side by side, each the whole of its page",
     "author/names": "each figure is all papers of a name, not only those of the row",
     "paper/byline": "places on the byline",
@@ -59,7 +65,11 @@ WHOLES: Final = {
 OWN_TABLES: Final = {
     "account": ("name/page-statements", "name/papers-count", "name/author-rows"),
     "counts": ("release/counts",),
+    "checks": ("quality/overview", "release/coverage"),
 }
+# Panels that add up rows of their query: by year, and in a year by venue.
+PAIRS: Final = ("name/years-of-two",)
+STACKS: Final = ("name/papers-by-year-and-venue",)
 # Pages whose figures are the catalogue's or the release's own, and lead to no query -> why.
 LET_OFF: Final = {
     "queries": "counts what the page itself lists, which is the catalogue",
@@ -78,6 +88,8 @@ MARGINS: Final = {
     ("name", "author row"): "name/author-rows",
     ("venue", "paper"): "venue/papers-count",
     ("edition", "paper"): "edition/papers-count",
+    ("author", "paper"): "author/papers-count",
+    ("source", "paper"): "source/papers-count",
 }
 
 
@@ -163,8 +175,12 @@ def denominators(panel: Element) -> list[str]:
 
 
 def numbers(row: Mapping[str, Mapping[str, str]], query: str) -> list[float | None]:
-    """The numbers of a row in the order of its columns; None where a column has none."""
-    columns = [column.name for column in CATALOGUE.get(query).result_columns if column.kind in _NUMERIC]
+    """The numbers of a row in the order of its columns, but what they are shares of; None where a column has none."""
+    columns = [
+        column.name
+        for column in CATALOGUE.get(query).result_columns
+        if column.kind in _NUMERIC and column.name != WHOLE
+    ]
     return [float(row[name]["value"]) if name in row else None for name in columns]
 
 
@@ -175,6 +191,8 @@ def test_every_figure_has_its_query_and_its_denominator(pages: dict[str, Shown],
         if kind in LET_OFF or figure.mark == "count in the margin" or page.path.startswith("/search"):
             continue  # see below
         assert figure.panel is not None, figure
+        if any(has_class(one, "filters") for one in page.tree.ancestors(figure.element)):
+            continue  # see below, too
         query = page.query_of(figure.panel)
         assert query, f"{figure.text} in {name_of(figure.panel)} has no query"
         data = [urlsplit(way).path for way in page.ways(figure.panel)]
@@ -188,12 +206,20 @@ def test_a_denominator_is_the_number_of_what_it_names(pages: dict[str, Shown], c
     manifest = json.loads(client.get(f"{PAGE_TYPES['release'].find(client)}.json").get_data())["counts"]
     for panel in page.panels():
         for text in denominators(panel):
+            if page.path.startswith("/compare"):
+                beside = page.answer("name/side-by-side", urlsplit(page.ways(panel)[0]).query)
+                wholes = [(row["papers"]["value"], row["name_label"]["value"]) for row in beside]
+                assert re.findall(r"([\d,]+) papers? of (.+?)(?= and |\.$)", text) == wholes
+                continue
             found = re.fullmatch(r"Of (at least )?([\d,]+) (.+)\.", text)
             assert found is not None, text
             number = int(found[2].replace(",", ""))
             key = next(key for key, words in DENOMINATORS.items() if found[3] in words)
             area = area_of(page.path)
-            if (area, found[3].rstrip("s")) in MARGINS:
+            rows = page.answer(query, page.parameters(panel)) if (query := page.query_of(panel)) else []
+            if rows and WHOLE in rows[0]:
+                assert number == int(rows[0][WHOLE]["value"]), text
+            elif (area, found[3].rstrip("s")) in MARGINS:
                 assert number == counted(page, area, found[3].rstrip("s")), text
             else:
                 assert number == manifest[key], text
@@ -254,12 +280,15 @@ def test_the_figures_of_a_panel_are_the_answer_of_its_query(pages: dict[str, Sho
         if name_of(panel) in OWN_TABLES:
             compared += _compare_own_table(page, panel)
             continue
+        if query in STACKS:
+            compared += _compare_stack(panel, rows)
+            continue
         start, last = _range_of(panel)
         shown = rows[start:]
         entries = [one for one in panel.iter("article") if has_class(one, "entry")]
         tally = next((one for one in panel.iter("ul") if has_class(one, "tally")), None)
         table = next(panel.iter("table"), None)
-        chart = next((one for one in panel.iter("svg") if has_class(one, "chart")), None)
+        charts = [one for one in panel.iter("svg") if has_class(one, "chart")]
         counts = []
         if entries:
             papers = [_iri(page, next(entry.iter("a"))) for entry in entries]
@@ -276,17 +305,45 @@ def test_the_figures_of_a_panel_are_the_answer_of_its_query(pages: dict[str, Sho
             ]
             assert cells == [numbers(row, query) for row in shown[: len(cells)]], query
             counts.append(len(cells))
-        if chart is not None:
-            # The first title is the chart's own; each bar's is "2020: 3".
-            bars = [_number(words_of(one).rpartition(": ")[2]) for one in list(chart.iter("title"))[1:]]
-            drawn = [number for row in rows if (number := numbers(row, query)[-1])]
-            assert sorted(map(str, bars)) == sorted(map(str, drawn)), query
+        for chart in charts:
+            # The first title is the chart's own; each bar's is "2020: 3". A chart draws one column; of two names both.
+            told = [_number(words_of(one).rpartition(": ")[2]) for one in list(chart.iter("title"))[1:]]
+            bars = sorted(str(number) for number in told if number)
+            columns = list(zip(*(numbers(row, query) for row in rows), strict=True))
+            drawn = [[number for column in columns[-2:] for number in column]] if query in PAIRS else columns
+            assert bars in [sorted(str(number) for number in one if number) for one in drawn], query
         # What is not said to go on is all there is.
         if counts and last:
             assert set(counts) == {len(shown)}, query
         compared += sum(counts)
     if kind in ("home", "name", "venue", "statistics", "quality", "source", "paper", "edition", "author row"):
         assert compared > 0
+
+
+def _compare_stack(panel: Element, rows: Sequence[Mapping[str, Mapping[str, str]]]) -> int:
+    """Compare bars and table with the papers of each year, the table's columns and the legend with those of a venue."""
+    by_year: dict[str, int] = {}
+    by_venue: dict[str, int] = {}
+    for row in rows:
+        if "year" in row:
+            for sums, key in ((by_year, row["year"]["value"]), (by_venue, row.get("venue", {}).get("value", ""))):
+                sums[key] = sums.get(key, 0) + int(row["papers"]["value"])
+    if len(by_year) < 2:
+        return 0
+    table, chart = next(panel.iter("table")), next(panel.iter("svg"))
+    cells = [[words_of(cell) for cell in row.iter("td")] for row in next(table.iter("tbody")).iter("tr")]
+    assert {row[0]: int(row[-1].replace(",", "")) for row in cells} == by_year
+    columns = [sum(int(_number(text) or 0) for text in column) for column in list(zip(*cells, strict=True))[1:-1]]
+    legend = [int(_number(words_of(one)) or 0) for one in panel.iter("span") if has_class(one, "figure")]
+    assert columns == legend
+    assert sum(legend) == sum(by_venue.values())
+    assert set(legend) <= {*by_venue.values(), sum(by_venue.values()) - sum(legend[:-1])}
+    drawn: dict[str, int] = {}
+    for title in list(chart.iter("title"))[1:]:
+        year, _, papers = words_of(title).partition(",")
+        drawn[year] = drawn.get(year, 0) + int(_number(papers.rpartition(": ")[2]) or 0)
+    assert drawn == by_year
+    return len(by_year)
 
 
 def _compare_own_table(page: Shown, panel: Element) -> int:
@@ -298,6 +355,30 @@ def _compare_own_table(page: Shown, panel: Element) -> int:
     found = [figure for figure in page.figures if figure.panel is panel]
     assert {figure.number for figure in found} <= known, name_of(panel)
     return len(found)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PAGE_TYPES if kind.startswith("name")])
+def test_the_figures_of_filters_are_those_of_the_facets(pages: dict[str, Shown], kind: str) -> None:
+    """Of how many is said in their first line, and they lead to a query of their own."""
+    page = pages[kind]
+    for box in (one for one in page.tree.root.iter("div") if has_class(one, "filters")):
+        way = urljoin(
+            page.path, next(link.get("href", "") for one in box.iter("p") if has_class(one, "tools") for link in one)
+        )
+        rows = page.answer("name/papers-facets", urlsplit(way).query)
+        counts = {
+            (row["facet"]["value"], row.get("label", row["value"])["value"]): row for row in rows if "value" in row
+        }
+        for group in box.iter("details"):
+            facet = words_of(next(group.iter("summary"))).removeprefix("by ")
+            for item in group.iter("li"):
+                label = words_of(next(item.iter("a")))
+                figure = next(_number(words_of(one)) for one in item.iter("span") if has_class(one, "figure"))
+                assert figure == int(counts[facet, label]["papers"]["value"])
+        of = re.findall(r"[\d,]+", words_of(next(box.iter("p"))))
+        assert int(of[-1].replace(",", "")) == counted(page, "name", "paper")
+        found = next(int(row["papers"]["value"]) for row in rows if row["facet"]["value"] == "papers")
+        assert int(of[0].replace(",", "")) == found
 
 
 def _range_of(panel: Element) -> tuple[int, bool]:

@@ -72,7 +72,7 @@ def test_a_filter_starts_from_the_first_page_and_keeps_with_paging(client: Flask
 
 
 def test_a_narrowed_list_is_not_for_search_engines(client: FlaskClient) -> None:
-    for path, expected in ((NAME, False), (f"{NAME}?year=2025", True), (f"{NAME}?year=", False)):
+    for path, expected in ((NAME, False), (f"{NAME}?year=2025", True)):
         robots = [a["content"] for a in read(client.get(path)).all("meta") if a.get("name") == "robots"]
         assert robots == (["noindex"] if expected else [])
 
@@ -102,7 +102,7 @@ def test_a_value_of_another_kind_is_told(client: FlaskClient, query: str, words:
 
 def test_a_hostile_value_is_shown_and_never_markup(client: FlaskClient) -> None:
     page = read(client.get(NAME, query_string={"type": '"><script>alert(1)</script>'}))
-    assert not page.all("script")
+    assert all("src" in attributes for attributes in page.all("script"))
     assert '"><script>alert(1)</script>' in page.text
 
 

@@ -41,7 +41,20 @@ OTHER = {
     "string": "Two",
 }
 OTHER_FOR = {
-    ("name/homonyms", "cluster"): "name/hao_dong",
+    ("name/similar", "cluster"): "name/hao_dong",
+    **{
+        (f"name/{query}", name): path
+        for query in (
+            "papers-in-common",
+            "papers-in-common-count",
+            "coauthors-in-common",
+            "venues-in-common",
+            "years-of-two",
+            "side-by-side",
+        )
+        for name, path in (("one", "name/rui_lu"), ("other", "name/matthieu_lin"))
+    },
+    ("name/papers-in-common-count", "one"): "name/yang_yue",
     ("example/first-author-papers", "cluster"): "name/tong_wu",
     ("example/coauthors-of-coauthors", "cluster"): "name/gao_huang",
     ("example/joint-papers", "one"): "name/rui_lu",

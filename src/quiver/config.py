@@ -99,6 +99,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("path_prefix", "", "path", "Where proxies put the service, as /dept/quiver; they may pass it on or not."),
     Setting("web_workers", 2, "processes", "Web processes of the server."),
     Setting("web_threads", 4, "threads", "Requests handled at once by one web process."),
+    Setting(
+        "order_workers", 1, "processes", "Processes that answer searches and filters, and give way to those of pages."
+    ),
     Setting("body_bytes", 100_000_000, "bytes", "Request bodies that one web process holds at once."),
     Setting("spool_bytes", 2_000_000_000, "bytes", "Long results that one web process is sending at once."),
     Setting(

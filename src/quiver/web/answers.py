@@ -13,6 +13,8 @@ from quiver.evaluation.results import INLINE_BYTES
 ON_CLIENT_GONE: Final = "quiver.on_client_gone"
 # Under this key a server that evaluates queries itself puts the error that one has ended in.
 FAILED: Final = "quiver.failed"
+# Under this key the application leaves what a request counts as: its area, its named queries, the release it saw.
+COUNTED: Final = "quiver.counted"
 
 
 def evaluate_for_client(evaluator: Evaluator, asked: QueryRequest) -> QueryAnswer:

@@ -129,7 +129,7 @@ def stacked_chart(
             bars += _text(centre, top - 5, sums[place], "count" if counted_narrow else "count wide-only")
         pieces.append(_linked(bars, (links or {}).get(label, ""), f"{label}: {sums[place]}"))
         if place % every == 0:
-            pieces.append(_text(centre, base + 16, label, "label" if place % every_narrow == 0 else "label wide-only"))
+            pieces.append(_label(label, place, step, base, wide_only=place % every_narrow != 0))
     pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/></svg>')
     return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
 
@@ -159,7 +159,7 @@ def paired_chart(
             bar, _ = _stack(label, (count,), (one,), chart_id, left + width * number, width, base, scale)
             pieces.append(bar)
         if place % every == 0:
-            pieces.append(_text(centre, base + 16, label, "label" if place % every_narrow == 0 else "label wide-only"))
+            pieces.append(_label(label, place, step, base, wide_only=place % every_narrow != 0))
     pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/></svg>')
     return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
 
@@ -239,6 +239,14 @@ def _every(labels: Sequence[str], step: float, room: int) -> int:
     """How many steps a label takes, where all are at most as wide as the widest."""
     widest = max(map(len, labels)) * _CHARACTER + _BETWEEN
     return max(1, -(-int(widest) // max(1, int(step * room / 100))))
+
+
+def _label(label: str, place: int, step: float, base: int, *, wide_only: bool) -> str:
+    """The label below a bar; the first one begins with the chart where it would begin before it."""
+    kind = "label wide-only" if wide_only else "label"
+    if place == 0 and len(label) * _CHARACTER > step * NARROW / 100:
+        return _text(0, base + 16, label, f"{kind} first")
+    return _text(step * (place + 0.5), base + 16, label, kind)
 
 
 def _opening(kind: str, chart_id: str, title: str, description: str, height: int, *, linked: bool) -> str:

@@ -24,8 +24,8 @@ from quiver.web.typesetting import LegendItem
 
 _LONGEST: Final = 400
 _AREA: Final = "name/"
-_SIDE_BY_SIDE: Final = PanelSpec("name/side-by-side", "Side by side")
-_COUNT: Final = PanelSpec("name/papers-in-common-count", "Papers in common", "none")
+_SIDE_BY_SIDE: Final = PanelSpec("name/side-by-side", "Side by side", empty="Neither name is in this release.")
+_COUNT: Final = PanelSpec("name/papers-in-common-count", "Papers in common", "none", "They have none in common.")
 _PAPERS: Final = PanelSpec(
     "name/papers-in-common",
     "Papers in common",
@@ -76,7 +76,8 @@ def create_compare(panels: Panels) -> Blueprint:
             return redirect(location(f"compare?{urlencode(kept)}"), 302)
         page = wanted_page()
         if any(name.asked and not name.iri for name in names):
-            return Response(_page(names, []), status=404)
+            # As an error it has no canonical address.
+            return Response(_page(names, [], problem="unknown name"), status=404)
         g.tagged = True
         unchanged = not_modified("text/html")
         if unchanged is not None:
@@ -119,8 +120,8 @@ def _asked(parameter: str) -> str:
     return given[0].strip() if given else ""
 
 
-def _page(names: Sequence[Name], shown: Sequence[Panel]) -> str:
-    return render_template("compare.html", names=names, panels=shown, description=_DESCRIPTION)
+def _page(names: Sequence[Name], shown: Sequence[Panel], **more: str) -> str:
+    return render_template("compare.html", names=names, panels=shown, description=_DESCRIPTION, **more)
 
 
 def _panels(graph: Graph, panels: Panels, names: Sequence[Name], page: int) -> list[Panel]:

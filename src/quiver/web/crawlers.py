@@ -19,6 +19,7 @@ EXCLUDED: Final = (
     "suggest",
     "compare",
     "explore",
+    "source/*/rejects",
     "queries/*.",  # answers as data; the pages that say what a query asks are for everybody
     "store",
     # References for managers of them: nothing that the pages do not say, and a venue's file takes seconds.
@@ -26,6 +27,8 @@ EXCLUDED: Final = (
 )
 # Longer matches win, so these are exempt.
 ADMITTED: Final = ("static/", "sitemap.xml")
+# What is answered in a moment, or not by Flask, though it is asked with a query string.
+_AT_ONCE: Final = ("/suggest", "/static/", "/sparql", "/store")
 # Later pages of a list are no crawler's way, since the sitemap has all that they lead to; but who has one may keep it.
 _INDEXED_PARAMETERS: Final = frozenset(("page",))
 _ROBOTS: Final = "User-agent: *\n{rules}\nSitemap: {sitemap}\n"
@@ -54,6 +57,17 @@ def may_be_indexed(path: str, parameters: Iterable[str]) -> bool:
     (True, False)
     """
     return _INDEXED_PARAMETERS.issuperset(parameters) and not _EXCLUDED_PATH.match(path)
+
+
+def is_order(path: str, query_string: str) -> bool:
+    """Whether what is asked for is made for one question, and takes its time.
+
+    >>> is_order("/search", "q=zhao"), is_order("/queries/name/papers", ""), is_order("/name/andrew_zhao.html", "")
+    (True, True, False)
+    """
+    if path.startswith(_AT_ONCE):
+        return False
+    return bool(query_string) or path.startswith("/queries/") or bool(_EXCLUDED_PATH.match(path))
 
 
 def _pattern(path: str) -> str:

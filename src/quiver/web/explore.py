@@ -164,6 +164,7 @@ def _head(graph: Graph, iri: str) -> dict[str, object]:
         "its_page": "" if view.outside else view.href,
         "address": view.href if view.outside else "",
         "types": _views(graph, [ox.NamedNode(one) for one in dict.fromkeys(types)]),
+        "description": f"All statements about {view.text}, and all that point to it.",
         "data": {"resource": iri.removeprefix(graph.base)},
     }
 
@@ -176,7 +177,9 @@ def _entrance(graph: Graph, panels: Panels) -> str:
         if counts is not None:
             views = _views(graph, [ox.NamedNode(iri) for iri in counts])
             lists.append((title, query, list(zip(views, counts.values(), strict=True))))
-    return render_template("explore.html", entrance=lists)
+    return render_template(
+        "explore.html", entrance=lists, description="Any resource of the graph, and what is said of it."
+    )
 
 
 def kept_counts(panels: Panels, graph: Graph, query: str) -> dict[str, int] | None:

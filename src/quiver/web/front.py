@@ -2,7 +2,8 @@
 waits, everything else by Flask in a few threads.
 
 A request's way: the cache of the release; a SPARQL query goes to the broker, and is stopped when its client leaves;
-whatever remains, errors of queries too, is made by the WSGI application.
+an order (a search, a narrowed list) to a process that gives way; whatever remains, errors of queries too, is made by
+the WSGI application.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from quiver.web import SERVED, Served
 from quiver.web.answers import FAILED
 from quiver.web.budget import Budget
 from quiver.web.codings import SMALLEST_COMPRESSED, Coding, choose_coding, compress, compress_pieces, is_compressible
+from quiver.web.crawlers import is_order
 from quiver.web.forwarding import Arrival, path_below
 from quiver.web.graph import Graph
+from quiver.web.orders import Orders
 from quiver.web.plans import Plan, plan_evaluation
 from quiver.web.protocol import PATH, max_body_bytes
 from quiver.web.response_cache import Headers, KeptResponse, ResponseCache, etag_matches
@@ -66,14 +69,15 @@ class _Asked:
 
 
 class Front:
-    """Serves *app*, whose queries go to the broker at *socket_path*."""
+    """Serves *app*, whose queries go to the broker at *socket_path*, and whose orders to *orders*, if there are any."""
 
-    def __init__(self, app: Flask, socket_path: str, settings: Settings) -> None:
+    def __init__(self, app: Flask, socket_path: str, settings: Settings, orders: Orders | None = None) -> None:
         served = app.extensions[SERVED]
         assert isinstance(served, Served)
         self._holder, self._metrics, self._forwarding = served.holder, served.metrics, served.forwarding
         self._application = app.wsgi_app
         self._socket_path = socket_path
+        self._orders = orders
         self._settings = settings
         self._tagger = Tagger(settings)
         self._cache = ResponseCache(settings.integer("cache_bytes"))
@@ -98,6 +102,8 @@ class Front:
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._evaluator.close()
+        if self._orders is not None:
+            self._orders.close()
         for executor in (self._pages, self._slow, self._lookout):
             executor.shutdown(wait=False, cancel_futures=True)
 
@@ -144,6 +150,13 @@ class Front:
         environ = environment(scope, body, length)
         if failed is not None:
             environ[FAILED] = failed
+        elif self._orders is not None and scope.method in ("GET", "HEAD") and _is_order(path, scope.query_string):
+            filled = await self._orders.fill(environ, came.client, graph.id)
+            if filled is not None:
+                self._metrics.count(filled.area, filled.status, time.perf_counter() - started, filled.queries)
+                answer = WsgiAnswer(filled.status, filled.headers, filled.body)
+                self._send_made(scope, protocol, answer, key if filled.release_id == graph.id else None)
+                return
         await self._run_flask(scope, protocol, environ, key, path)
 
     # -- the request
@@ -303,16 +316,22 @@ class Front:
             _LOG.exception("%s %s failed", scope.method, scope.path)
             protocol.response_bytes(500, [("content-type", "text/plain")], b"The server met an error of its own.\n")
             return
-        etag = answer.header("etag")
         if answer.pieces is not None:
             self._stream(protocol, answer, executor)
-            return
+        else:
+            self._send_made(scope, protocol, answer, key)
+
+    # -- sending
+
+    def _send_made(
+        self, scope: Scope, protocol: HttpProtocol, answer: WsgiAnswer, key: tuple[object, ...] | None
+    ) -> None:
+        """Send what Flask made as a whole, and keep it where it may be kept."""
+        etag = answer.header("etag")
         if key is not None and scope.method == "GET" and answer.status == 200 and etag.startswith('"'):
             kept = [field for field in answer.headers if field[0] not in _NOT_KEPT]
             self._keep(key, kept, answer.body, etag, "cache")
         self._send(protocol, scope, answer.status, answer.headers, answer.body)
-
-    # -- sending
 
     def _keep(self, key: tuple[object, ...], headers: Headers, body: bytes, etag: str, area: str) -> None:
         if not self._cache.takes(len(body)):
@@ -357,6 +376,11 @@ class Front:
         self._pumps.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _LOG.error("a body was not sent to its end", exc_info=error)
+
+
+def _is_order(path: str, query_string: str) -> bool:
+    # Lists as files are made piece by piece, here.
+    return is_order(path, query_string) and not path.endswith(_SLOW_ENDINGS)
 
 
 def _size_of(key: tuple[object, ...]) -> int:

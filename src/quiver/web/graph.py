@@ -136,6 +136,16 @@ class CurrentGraph:
             assert self._graph is not None
             return self._graph
 
+    def catch_up(self, release_id: str) -> None:
+        """Look at once, where another process answers from the release *release_id* and this one from another.
+
+        Raises:
+            NoRelease, DamagedRelease, UnsupportedRelease: as `get`.
+        """
+        if self._graph is not None and self._graph.id != release_id:
+            with self._lock:
+                self._look()
+
     def fresh(self) -> Graph | None:
         """The release to answer from, when that is known without looking."""
         return self._graph if time.monotonic() - self._looked < self._poll_s else None

@@ -10,16 +10,13 @@ from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 from flask import g, request
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
 
 from quiver.search import SearchAnswer
-from quiver.web.bylines import Byline
 from quiver.web.crawlers import may_be_indexed
 from quiver.web.graph import Graph
 
 # What search engines show of a description is about so long.
 DESCRIPTION_LENGTH: Final = 200
-_NAMES_IN_DESCRIPTION: Final = 5
 # Parameters by which a page shows more of the same; without them it is the same page.
 _SAME_PAGE: Final = frozenset(("open", "only", "names", "sort"))
 _GENERAL: Final = (
@@ -31,12 +28,13 @@ _SAFE_LINK: Final = "/-._~#:@!$&'()*+,;=?%"
 
 @dataclass(frozen=True, slots=True)
 class Alternate:
-    """Another format of a page; `rel` is that of a link to it."""
+    """Another format of a page; `rel` is that of a link to it, `title` what a feed is called."""
 
     href: str
     media_type: str
     label: str
     rel: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,6 @@ def head_of(context: Context) -> Head:
     )
 
 
-def _paper(context: Mapping[str, object]) -> str:
-    byline, abstract = context.get("byline"), context.get("abstract")
-    names = [signer.name for signer in byline.signers] if isinstance(byline, Byline) else []
-    signed = ", ".join(names[:_NAMES_IN_DESCRIPTION]) + (" and others" if len(names) > _NAMES_IN_DESCRIPTION else "")
-    text = abstract.striptags() if isinstance(abstract, Markup) else ""
-    return (
-        ". ".join(part for part in (signed, text) if part) or f"{context.get('title')}: a paper as its source has it."
-    )
-
-
 def _name(context: Mapping[str, object]) -> str:
     count = context.get("paper_count")
     papers = f"{'at least ' if context.get('at_least') else ''}{count:,} paper{'s' if count != 1 else ''}"
@@ -106,7 +94,7 @@ def _by_lede(context: Mapping[str, object]) -> str:
 
 # Template -> how its pages are described, where the page brings no `description` and no `lede`.
 _DESCRIPTIONS: Final[dict[str, Callable[[Mapping[str, object]], str]]] = {
-    "paper.html": _paper,
+    "paper.html": lambda context: f"{context.get('title')}: a paper as its source describes it.",
     "name.html": _name,
     "search.html": _search,
     "query.html": _query,
@@ -155,7 +143,7 @@ def _canonical(context: Mapping[str, object]) -> str:
 
 def _alternates(formats: object) -> list[Alternate]:
     return [
-        Alternate(str(one["href"]), str(one["media_type"]), str(one["label"]), _rel(str(one["href"])))
+        Alternate(one["href"], one["media_type"], one["label"], _rel(one["href"]), one.get("title", ""))
         for one in (formats if isinstance(formats, Sequence) else ())
     ]
 

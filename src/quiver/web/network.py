@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import sqrt
 from typing import Final
 from unicodedata import east_asian_width
@@ -20,8 +21,8 @@ _LEAST_RADIUS: Final = 3.0
 _MOST_RADIUS: Final = 9.0
 _THINNEST: Final = 1.0
 _THICKEST: Final = 7.0
-# Of a label: what is shown at most, and about what its letters take up in the type of the style sheet.
-_LONGEST_LABEL: Final = 24
+# Of a label: the most that a name may take up, and about what its letters do in the type of the style sheet.
+_WIDEST_NAME: Final = 190.0
 _LETTER: Final = 7.6
 _WIDE_LETTER: Final = 13.5
 _HALF_LINE: Final = 10.0
@@ -45,9 +46,7 @@ class _Label:
 
     @property
     def width(self) -> float:
-        wide = sum(east_asian_width(letter) in "WF" for letter in self.text)
-        narrow = len(self.text) - wide + len(self.homonym) + len(self.figure) + 1
-        return wide * _WIDE_LETTER + narrow * _LETTER
+        return sum(map(_width_of, self.text)) + _LETTER * (len(self.homonym) + len(self.figure) + 1)
 
 
 def strongest(ties: Sequence[Tie]) -> tuple[list[Tie], int]:
@@ -90,8 +89,13 @@ def draw_network(nodes: Sequence[Node], ties: Sequence[Tie], *, chart_id: str, t
 
 def _label(node: Node) -> _Label:
     bare, homonym = split_homonym(node.label)
-    short = bare if len(bare) <= _LONGEST_LABEL else bare[: _LONGEST_LABEL - 1].rstrip() + "…"
+    room = [width for width in accumulate(map(_width_of, bare)) if width <= _WIDEST_NAME]
+    short = bare if len(room) == len(bare) else bare[: len(room) - 1].rstrip() + "…"
     return _Label(short, homonym or "", f"{node.papers:,}")
+
+
+def _width_of(letter: str) -> float:
+    return _WIDE_LETTER if east_asian_width(letter) in "WF" else _LETTER
 
 
 def _line(tie: Tie, nodes: Sequence[Node], points: Sequence[tuple[float, float]], heaviest: int) -> str:
@@ -99,8 +103,8 @@ def _line(tie: Tie, nodes: Sequence[Node], points: Sequence[tuple[float, float]]
     width = _THINNEST + (_THICKEST - _THINNEST) * (tie.papers - 1) / max(1, heaviest - 1)
     said = f"{nodes[tie.one].label} and {nodes[tie.other].label}: {tie.papers:,}"
     return (
-        f'<path class="tie" data-ends="{tie.one} {tie.other}" stroke-width="{width:.1f}" '
-        f'd="M{x:.1f} {y:.1f} {other_x:.1f} {other_y:.1f}"><title>{escape(said)}</title></path>'
+        f'<g class="tie" data-ends="{tie.one} {tie.other}"><title>{escape(said)}</title>'
+        f'<path stroke-width="{width:.1f}" d="M{x:.1f} {y:.1f} {other_x:.1f} {other_y:.1f}"/></g>'
     )
 
 

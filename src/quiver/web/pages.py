@@ -109,7 +109,10 @@ def create_pages(panels: Panels) -> Blueprint:
         g.tagged = True
         page = wanted_page()
         return not_modified("text/html") or render_template(
-            "quality.html", quality=read_quality(current_graph(), panels, page)
+            "quality.html",
+            title="Data quality",
+            lede="Where the records are incomplete or contradict themselves. Nothing here was repaired away.",
+            quality=read_quality(current_graph(), panels, page),
         )
 
     return blueprint

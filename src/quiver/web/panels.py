@@ -204,7 +204,7 @@ class Panels:
             panel_id(spec.query), spec.title, spec.view, spec.query, _parameters(graph, query, subject, {}), ()
         )
         panel.opened_by = _opening(panel.id)
-        panel.note = query.summary
+        panel.note = spec.note or query.summary
         return panel
 
     def kept(self, graph: Graph, name: str) -> Answer | None:

@@ -152,11 +152,12 @@ def _formats(asked: SearchRequest) -> list[dict[str, str]]:
     formats = [("search.json", "application/json", "JSON"), ("search.csv", CSV.media_type, CSV.label)]
     if asked.kind in ("", "paper"):
         formats += [(f"search.{extension}", one.media_type, one.label) for extension, one in EXPORTS.items()]
-    formats.append(("search.atom", search_feed.MEDIA_TYPE, "Atom feed"))
-    return [
+    shown = [
         {"href": asked.href(path, go=None), "media_type": media_type, "label": label}
         for path, media_type, label in formats
     ]
+    feed = {"href": asked.href("search.atom", go=None), "media_type": search_feed.MEDIA_TYPE, "label": "Atom feed"}
+    return [*shown, {**feed, "title": f"{asked.words or 'Everything'}, newest first"}]
 
 
 def _filters(asked: SearchRequest) -> list[Filter]:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +22,13 @@ from quiver.processes import die_with_parent
 from quiver.telemetry import logger, start_logging
 from quiver.web import create_app
 from quiver.web.front import Front
+from quiver.web.order_process import LIBRARY
+from quiver.web.orders import OrderProcess, Orders
 
 _LOG = logger("quiver.web")
 # How the web processes, which begin as fresh interpreters, learn what they serve.
-_LIBRARY: Final = "QUIVER_SERVED_LIBRARY"
 _BROKER: Final = "QUIVER_SERVED_BROKER"
+_ORDERS: Final = "QUIVER_SERVED_ORDERS"
 _SERVER: Final = "QUIVER_SERVED_BY"
 _BROKER_CHECK_S: Final = 1.0
 _SHUTDOWN_S: Final = 10
@@ -40,7 +43,9 @@ def load_app() -> Front:
     settings = load_settings()
     start_logging(settings.text("log_level"))
     evaluator = connect(os.environ[_BROKER], settings)
-    front = Front(create_app(Path(os.environ[_LIBRARY]), settings, evaluator), os.environ[_BROKER], settings)
+    sockets = os.environ[_ORDERS].split(os.pathsep) if os.environ[_ORDERS] else []
+    app = create_app(Path(os.environ[LIBRARY]), settings, evaluator)
+    front = Front(app, os.environ[_BROKER], settings, Orders(sockets) if sockets else None)
     # What is loaded now stays; the collector need not look at it again with every few hundred new objects.
     gc.collect()
     gc.freeze()
@@ -58,7 +63,7 @@ def run_server(library: Path, settings: Settings) -> None:
     _check_address(settings.text("host"), settings.integer("port"))
     for setting in SETTINGS:
         os.environ[setting.variable] = str(settings[setting.name])
-    os.environ[_LIBRARY] = str(library.resolve())
+    os.environ[LIBRARY] = str(library.resolve())
     os.environ[_SERVER] = str(os.getpid())
     # Each thread's own heap keeps what it once needed: a few shared ones are enough (glibc; read at their start).
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
@@ -66,8 +71,11 @@ def run_server(library: Path, settings: Settings) -> None:
     multiprocessing.set_start_method("spawn", force=True)
     with start_broker(settings) as broker:
         os.environ[_BROKER] = str(broker.socket_path)
+        workers = range(max(0, settings.integer("order_workers")))
+        orders = [OrderProcess(broker.directory / f"orders-{number}") for number in workers]
+        os.environ[_ORDERS] = os.pathsep.join(str(process.socket_path) for process in orders)
         ended = threading.Event()
-        watcher = threading.Thread(target=_watch, args=(broker, ended), daemon=True)
+        watcher = threading.Thread(target=_watch, args=(broker, orders, ended), daemon=True)
         watcher.start()
         try:
             Granian(
@@ -87,6 +95,8 @@ def run_server(library: Path, settings: Settings) -> None:
         finally:
             ended.set()
             watcher.join()
+            for process in orders:
+                process.stop()
 
 
 def _check_address(host: str, port: int) -> None:
@@ -106,11 +116,14 @@ def _check_address(host: str, port: int) -> None:
         ) from error
 
 
-def _watch(broker: BrokerHandle, ended: threading.Event) -> None:
-    """Start the broker again where it was lost (killed for memory, say)."""
+def _watch(broker: BrokerHandle, orders: Sequence[OrderProcess], ended: threading.Event) -> None:
+    """Start the broker, or a process for orders, again where it was lost (killed for memory, say)."""
     while not ended.wait(_BROKER_CHECK_S):
         try:
             if broker.restart_if_lost():
                 _LOG.error("the query service was lost and has been started again")
+            for process in orders:
+                if process.restart_if_lost():
+                    _LOG.error("a process for searches was lost and has been started again")
         except (QuiverError, OSError) as error:
             _LOG.error("the query service was lost and does not start, which is tried again: %s", error)

@@ -19,6 +19,7 @@ from quiver.errors import NotAcceptable, NotFound, QuiverError
 from quiver.manifest import Manifest
 from quiver.namespaces import PREFIXES, term
 from quiver.negotiation import GRAPHS, JSONLD, TURTLE, choose
+from quiver.web.answers import COUNTED
 from quiver.web.crawlers import robots_text
 from quiver.web.graph import CurrentGraph, Graph, current_graph
 from quiver.web.jsonld import published_context, to_jsonld
@@ -61,6 +62,8 @@ class Metrics:
             queries = g.get("queries", ())
             took = time.perf_counter() - g.get("started", time.perf_counter())
             self.count(area, response.status_code, took, len(queries))
+            graph = g.get("graph")
+            request.environ[COUNTED] = (area, len(queries), graph.id if isinstance(graph, Graph) else "")
             if queries:
                 spent = sum(seconds for _, seconds in queries) * 1000
                 response.headers["Server-Timing"] = f'queries;desc="{len(queries)}";dur={spent:.1f}'

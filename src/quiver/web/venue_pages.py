@@ -44,13 +44,16 @@ _VENUE: Final = (
         note="New are names that stand in no earlier edition of this release.",
         limit=200,
         on_demand_above=_MANY,
+        of="papers",
     ),
     # Past some thousand papers the editions are the way to them, and sorting all of them takes its time.
     PanelSpec("venue/papers", "Papers", "years", _NO_PAPERS, paged=True, on_demand_above=3000),
 )
-_BY_YEAR: Final = PanelSpec("venue/papers-by-year", "Papers by year", "chart", of="papers")
+_BY_YEAR: Final = PanelSpec(
+    "venue/papers-by-year", "Papers by year", "chart", "None of its papers states a year.", of="papers"
+)
 _EDITION: Final = (
-    PanelSpec("edition/papers", "Papers", "papers", _NO_PAPERS, paged=True, filtered=True),
+    PanelSpec("edition/papers", "Papers", "papers", _NO_PAPERS, paged=True, filtered=True, of="papers"),
     PanelSpec(
         "edition/top-names",
         "Most frequent names",
@@ -68,6 +71,7 @@ _EDITION: Final = (
         note="They stand in no earlier edition of this release.",
         limit=30,
         on_demand_above=_MANY,
+        of="papers",
     ),
 )
 _NEIGHBOURS: Final = PanelSpec("edition/neighbours", "Editions before and after", "none")
