@@ -17,7 +17,8 @@ class Engine:
     `update` and `graph_store` are where it is written to: a path in place of the ending `queries` of the endpoint's
     own path; None where there is no such thing. `needs_graph`: without a named graph a query sees all graphs at once,
     so that the release has one of its own. `insert_triples`: the most that one INSERT DATA takes. `cut_fields` are
-    response fields by which it says that an answer is not whole. `tried`: whether our tests run on it.
+    response fields by which it says that an answer is not whole, `cuts_graphs` that it does not for graphs;
+    `own_schemes` begin the IRIs of its own functions, which users are refused. `tried`: whether our tests run on it.
     """
 
     name: str
@@ -28,6 +29,8 @@ class Engine:
     needs_graph: bool = False
     insert_triples: int = 2_000
     cut_fields: tuple[str, ...] = ()
+    cuts_graphs: bool = False
+    own_schemes: tuple[str, ...] = ()
     tried: bool = False
 
     def update_address(self, endpoint: str) -> str | None:
@@ -65,6 +68,8 @@ ENGINES: Final[tuple[Engine, ...]] = (
         insert_triples=500,
         # ResultSetMaxRows, and "anytime" answers.
         cut_fields=("x-sparql-maxrows", "x-sql-state"),
+        cuts_graphs=True,
+        own_schemes=("bif:", "sql:"),
         tried=True,
     ),
     Engine("Fuseki", "apache jena fuseki", "/query", "/update", "/data"),

@@ -147,6 +147,8 @@ def parsing(reply: Reply) -> Iterator[None]:
     except (SyntaxError, ValueError, OSError, RuntimeError) as error:
         if reply.error is not None:
             raise reply.error from None
+        if isinstance(error, OSError):
+            raise  # of what the answer is written to
         # A time limit of Oxigraph's server ends a body in its middle.
         raise EndpointFailed(f"The SPARQL engine gave an answer that is not whole: {error}", value=str(error)) from None
 
