@@ -136,6 +136,12 @@ def as_answer(result: Result) -> Answer:
     return Answer(columns, tuple(tuple(map(_cell, solution)) for solution in result))
 
 
+def without_empty(answer: Answer) -> Answer:
+    """*answer* with nothing where it has an empty string."""
+    rows = tuple(tuple(cell if cell is None or cell.value else None for cell in row) for row in answer.rows)
+    return Answer(answer.columns, rows)
+
+
 def _cell(value: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple | None) -> Cell | None:
     if value is None:
         return None

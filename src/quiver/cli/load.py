@@ -62,6 +62,6 @@ def load_command(
         )
         context.exit(1)
     click.echo(
-        f"{wanted.id}: {report.quads:,} statements are there, {report.sent:,} sent now, {report.there_before:,} before; "
-        f"counts by class agree, and so do {report.compared:,} statements compared one by one"
+        f"{wanted.id}: {report.quads:,} statements are there, {report.sent:,} sent now, "
+        f"{report.there_before:,} before; counts by class agree, and so do {report.compared:,} that were compared"
     )

@@ -48,6 +48,7 @@ class Reply:
         self._endpoint = endpoint
         self._deadline = deadline
         self._left = max_bytes
+        self._unread = memoryview(b"")
         self._max_bytes = max_bytes
         coding = self.headers.get("content-encoding", "identity").strip().lower()
         self._unpacker = zlib.decompressobj(47) if coding in ("gzip", "x-gzip", "deflate") else None
@@ -63,11 +64,19 @@ class Reply:
         return ", ".join(said)
 
     def read(self, size: int = -1) -> bytes:
-        """The next piece, of any length; b"" only at the end.
+        """The next piece, of at most *size* bytes where that is given; b"" only at the end.
 
         Raises:
             EndpointFailed, QueryTimeout, ResultTooLarge: it does not come, or is too much.
         """
+        if not self._unread:
+            self._unread = memoryview(self._next_piece())
+        # The engine's readers abort the process where they are given more than they asked for.
+        piece = self._unread if size < 0 else self._unread[:size]
+        self._unread = self._unread[len(piece) :]
+        return bytes(piece)
+
+    def _next_piece(self) -> bytes:
         try:
             piece = self._read()
         except QuiverError as error:

@@ -18,7 +18,8 @@ class Engine:
     own path; None where there is no such thing. `needs_graph`: without a named graph a query sees all graphs at once,
     so that the release has one of its own. `insert_triples`: the most that one INSERT DATA takes. `cut_fields` are
     response fields by which it says that an answer is not whole, `cuts_graphs` that it does not for graphs;
-    `own_schemes` begin the IRIs of its own functions, which users are refused. `tried`: whether our tests run on it.
+    `own_schemes` begin the IRIs of its own functions, which users are refused;
+    `numbers_for_booleans`: what an expression finds true is 1. `tried`: whether our tests run on it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Engine:
     cut_fields: tuple[str, ...] = ()
     cuts_graphs: bool = False
     own_schemes: tuple[str, ...] = ()
+    numbers_for_booleans: bool = False
     tried: bool = False
 
     def update_address(self, endpoint: str) -> str | None:
@@ -70,6 +72,7 @@ ENGINES: Final[tuple[Engine, ...]] = (
         cut_fields=("x-sparql-maxrows", "x-sql-state"),
         cuts_graphs=True,
         own_schemes=("bif:", "sql:"),
+        numbers_for_booleans=True,
         tried=True,
     ),
     Engine("Fuseki", "apache jena fuseki", "/query", "/update", "/data"),

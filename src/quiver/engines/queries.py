@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import IO, Final, Literal, cast
 from urllib.parse import urlencode
 
+import msgspec
 import pyoxigraph as ox
 
 from quiver.engines.client import EndpointClient, Reply, first_words
 from quiver.errors import EndpointFailed, MalformedQuery, QueryTimeout, QuiverError, ResultTooLarge
+from quiver.namespaces import term
 
 Form = Literal["solutions", "boolean", "graph"]
 Solutions = ox.QuerySolutions | ox.QueryBoolean
@@ -87,7 +89,11 @@ def failure_of(reply: Reply, address: str) -> QuiverError:
     if reply.status in (408, 504) or (reply.status >= 500 and any(word in words for word in _LATE)):
         return QueryTimeout(f"The SPARQL engine reached its own time limit{said}", value=reply.status)
     if any(word in words for word in _TOO_MUCH):
-        return ResultTooLarge(f"The SPARQL engine sorts no more rows than it may return{said}", value=reply.status)
+        return ResultTooLarge(
+            f"The SPARQL engine sorts no more rows{said}",
+            value=reply.status,
+            hint="Its operator can raise that (Virtuoso: MaxSortedTopRows and ResultSetMaxRows).",
+        )
     if reply.status == 400:
         return MalformedQuery(f"The SPARQL engine does not take the query{said}", value=words)
     return EndpointFailed(f"{address} answers with status {reply.status}{said}", value=reply.status)
@@ -151,6 +157,17 @@ def parsing(reply: Reply) -> Iterator[None]:
             raise  # of what the answer is written to
         # A time limit of Oxigraph's server ends a body in its middle.
         raise EndpointFailed(f"The SPARQL engine gave an answer that is not whole: {error}", value=str(error)) from None
+
+
+def with_booleans(data: bytes, columns: Sequence[str]) -> bytes:
+    """A table as JSON in which the numbers of these columns are the truth values that they stand for."""
+    table = msgspec.json.decode(data)
+    for row in table["results"]["bindings"]:
+        for name in columns:
+            if (cell := row.get(name)) is not None and cell.get("value") in ("0", "1"):
+                value = "true" if cell["value"] == "1" else "false"
+                row[name] = {"type": "literal", "datatype": term("xsd:boolean"), "value": value}
+    return msgspec.json.encode(table)
 
 
 def _boolean(value: bool) -> ox.QueryBoolean:

@@ -19,7 +19,17 @@ from quiver.catalogue.standalone import query_form
 from quiver.engines.client import EndpointClient
 from quiver.engines.differences import Engine
 from quiver.engines.facts import Facts, KnownFacts
-from quiver.engines.queries import DataSet, Form, asking, cut_off, parsing, read_table, read_triples, triple_of
+from quiver.engines.queries import (
+    DataSet,
+    Form,
+    asking,
+    cut_off,
+    parsing,
+    read_table,
+    read_triples,
+    triple_of,
+    with_booleans,
+)
 from quiver.engines.reader import GraphReader
 from quiver.engines.target import Target
 from quiver.errors import EndpointFailed, MalformedQuery, QueryRefused
@@ -167,7 +177,10 @@ class EndpointReader(GraphReader):
                     store.extend(ox.Quad(*triple) for triple in read_triples(reply))
                     return store.query("CONSTRUCT { ?s ?p ?o } WHERE { ?s ?p ?o }")
                 # Read to its end here: a result is used after the connection has gone back.
-                return read_table(reply, form, reply.read_all())
+                data = reply.read_all()
+                if bound.booleans and form == "solutions" and self.engine.numbers_for_booleans:
+                    data = with_booleans(data, bound.booleans)
+                return read_table(reply, form, data)
         except MalformedQuery as error:
             raise _not_taken(error) from None
 
