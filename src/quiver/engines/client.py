@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -101,6 +102,7 @@ class Reply:
                     # A body that ends before its declared length is no answer; `read1` does not say so.
                     if self._response.length:
                         raise http.client.IncompleteRead(b"", self._response.length)
+                    self._response.close()
                     return self._unpacker.flush() if self._unpacker is not None else b""
                 piece = self._unpacker.decompress(data) if self._unpacker is not None else data
                 if piece:
@@ -132,6 +134,8 @@ class EndpointClient:
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = {}
         self._process = os.getpid()
+        # Of a release that is no longer served, nobody says that its connections are to be closed.
+        weakref.finalize(self, _close_all, self._idle)
 
     @contextlib.contextmanager
     def send(
@@ -206,7 +210,9 @@ class EndpointClient:
     def _take(self, place: tuple[str, str]) -> tuple[http.client.HTTPConnection, bool]:
         with self._lock:
             if self._process != os.getpid():
-                self._idle, self._process = {}, os.getpid()
+                # They belong to the parent; only our copies are closed.
+                _close_all(self._idle)
+                self._process = os.getpid()
             if rested := self._idle.get(place):
                 return rested.pop(), True
         if place[0] == "https":
@@ -224,10 +230,14 @@ class EndpointClient:
     def close(self) -> None:
         """Close the connections that rest."""
         with self._lock:
-            for rested in self._idle.values():
-                for connection in rested:
-                    connection.close()
-            self._idle.clear()
+            _close_all(self._idle)
+
+
+def _close_all(idle: dict[tuple[str, str], list[http.client.HTTPConnection]]) -> None:
+    for rested in idle.values():
+        for connection in rested:
+            connection.close()
+    idle.clear()
 
 
 def first_words(reply: Reply) -> str:
