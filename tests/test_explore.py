@@ -17,7 +17,7 @@ from quiver.catalogue import evaluate, load_catalogue
 from quiver.config import Settings
 from quiver.engines import StoreReader
 from quiver.namespaces import term
-from quiver.releases import Library, Release
+from quiver.releases import Library, Release, build_from_rdf
 from quiver.web import SERVED, Served, create_app
 from quiver.web.explore import SHOWN
 from quiver.web.statements import COUNTED
@@ -63,7 +63,11 @@ def test_a_name_is_shown_with_what_is_said_and_what_points_to_it(client: FlaskCl
     assert ">9<" in said["q:paperCount"]
     assert "xsd:integer" in said["q:paperCount"]
     assert said["q:inNameCluster"].count("<li>") == 8
+    # A byline entry is told apart by its paper, but not on the paper's own page.
     assert "Absolute Zero" in said["q:inNameCluster"]
+    entries = groups(explore(client, "paper/arrow/h-1ba9f0f01dbd29dc"))["q:hasSignature"]
+    assert "Andrew Zhao" in entries
+    assert "Absolute Zero" not in entries
     assert 'href="./name/andrew_zhao"' in html
 
 
@@ -214,8 +218,8 @@ def test_hostile_text_is_text(client: FlaskClient) -> None:
     for path in ("paper/hostile/hostile/0", "dcterms:title", "q:Paper"):
         page = read(client.get(f"/explore?iri={path}"))
         assert not page.unbalanced
-        assert not page.foreign_scripts
         assert {"iframe", "img"}.isdisjoint(tag for tag, _ in page.tags)
+        assert not page.foreign_scripts
         assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
         assert not any(link.startswith(("javascript:", "data:")) for link in page.links)
 
@@ -294,3 +298,23 @@ def test_the_data_of_a_group_is_an_address_away(client: FlaskClient) -> None:
     (data,) = [link for link in page.links if "explore/incoming.json" in link]
     answer = json.loads(client.get(urljoin("/explore", data)).get_data())
     assert len(answer["results"]["bindings"]) == 9
+
+
+def test_a_graph_of_others_is_explored_too(tmp_path: Path) -> None:
+    """Plain RDF: blank nodes, languages, datatypes of others, no list of properties; and no page of a release fails."""
+    (tmp_path / "x.ttl").write_text(
+        """@prefix ex: <http://example.org/> . @prefix q: <https://w3id.org/quiver/ontology#> .
+        ex:a ex:knows [ ex:label "somebody" ] ; ex:label "hallo"@de , "1"^^ex:unit ; a ex:Thing , q:VenueEdition .
+        <http://kg.example/venue/a/b> a q:VenueEdition . <http://kg.example/elsewhere> ex:knows ex:a .""",
+        encoding="utf-8",
+    )
+    build_from_rdf(tmp_path / "library", [tmp_path / "x.ttl"], base="http://kg.example/")
+    client = make_app(tmp_path / "library").test_client()
+    said = groups(explore(client, "http://example.org/a"))
+    assert "@de" in said["http://example.org/label"]
+    assert "http://example.org/unit" in said["http://example.org/label"]
+    assert "_:" in explore(client, "http://example.org/a")
+    assert "elsewhere" in explore(client, "http://example.org/a")
+    assert "http://example.org/a" in explore(client, "elsewhere")
+    for path in ("/explore", "/statistics", "/quality", "/venue/a/b.html", "/quality?open=quality-duplicate-titles"):
+        read(client.get(path))

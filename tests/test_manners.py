@@ -290,6 +290,7 @@ NEVER_EMPTY: Final = {
     "quality/overview": "there are counts of nothing, too",
     "author/papers-count": "not shown: a count in the margin",
     "venue/byline-statuses": "not shown: it says whether figures are lower bounds",
+    "edition/byline-statuses": "not shown: it says whether figures are lower bounds",
     "edition/names-count": "not shown: a sentence above the list of new names",
     "edition/neighbours": "shown only where there are other editions",
     "source/counts": "there are counts of nothing, too",

@@ -200,7 +200,8 @@ def test_rejects_have_place_key_reason_and_text(client: FlaskClient) -> None:
     assert "broken files.jsonl:2" in page.words
     assert re.search(r"broken files\.jsonl:[34] twice another record of this source has the same key", page.words)
     assert not page.unbalanced
-    assert not page.foreign_scripts and not page.all("b")
+    assert not page.all("b")
+    assert not page.foreign_scripts
 
 
 def test_the_list_of_rejects_can_be_taken_away(client: FlaskClient, library: Path) -> None:

@@ -26,7 +26,7 @@ from quiver.web.forwarding import Forwarding
 from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
 from quiver.web.heads import head_of
-from quiver.web.links import href, this_page
+from quiver.web.links import links, this_page
 from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
 from quiver.web.problems import register_problems
@@ -104,7 +104,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     def context() -> dict[str, object]:
         graph = g.get("graph")
         return {
-            "href": href,
+            "href": links().href,
             "head_of": head_of,
             "this_page": this_page,
             "site_title": settings.text("title"),

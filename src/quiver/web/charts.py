@@ -127,7 +127,8 @@ def stacked_chart(
         bars, top = _stack(label, counts, series, chart_id, centre - width / 2, width, base, scale)
         if bars and counted:
             bars += _text(centre, top - 5, sums[place], "count" if counted_narrow else "count wide-only")
-        pieces.append(_linked(bars, (links or {}).get(label, ""), f"{label}: {sums[place]}"))
+        named = f"{label}: {sums[place]}" if series else ""
+        pieces.append(_narrowing(bars, (links or {}).get(label, ""), named))
         if place % every == 0:
             pieces.append(_label(label, place, step, base, wide_only=place % every_narrow != 0))
     pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/></svg>')
@@ -182,7 +183,8 @@ def share_chart(
         words = f'<text class="label" x="0" y="{y + 14}">{escape(short)}</text>'
         words += f'<text class="count" x="100%" y="{y + 14}">{said}</text>'
         about = f"<title>{escape(share.label)}: {share.count:,} of {whole:,} {escape(what)}</title>"
-        pieces.append(_linked(about + bar + words, share.href, share.label, titled=True))
+        row = about + bar + words
+        pieces.append(f'<a href="{escape(share.href)}">{row}</a>' if share.href else f"<g>{row}</g>")
     pieces.append("</svg>")
     return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
 
@@ -269,13 +271,12 @@ def _definitions(chart_id: str, series: Sequence[Series]) -> str:
     return f"<defs>{''.join(patterns)}</defs>" if patterns else ""
 
 
-def _linked(pieces: str, link: str, label: str, *, titled: bool = False) -> str:
-    if not pieces:
-        return ""
-    if not link:
-        return f"<g>{pieces}</g>" if titled else pieces
-    named = "" if titled else f' aria-label="{escape(label)}"'
-    return f'<a href="{escape(link)}" rel="nofollow"{named}>{pieces}</a>'
+def _narrowing(pieces: str, link: str, name: str) -> str:
+    """The *pieces* as a link that narrows a list, called *name* where no title in them says what it is."""
+    if not pieces or not link:
+        return pieces
+    title = f"<title>{escape(name)}</title>" if name else ""
+    return f'<a href="{escape(link)}" rel="nofollow">{title}{pieces}</a>'
 
 
 def _text(x: float, y: float, text: str, kind: str) -> str:

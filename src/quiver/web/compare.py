@@ -11,7 +11,6 @@ from flask import Blueprint, Response, g, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from quiver.errors import InvalidParameter
-from quiver.identifiers import decode_segment
 from quiver.names import name_key
 from quiver.web.bylines import any_cut
 from quiver.web.charts import Series, fill_years, paired_chart, percent, swatch
@@ -93,20 +92,21 @@ def find_name(graph: Graph, asked: str) -> Name:
 
     Letter case and white space do not matter, accents and punctuation do, as everywhere with clusters.
     """
-    path = asked.removeprefix(graph.base).removeprefix("/")
+    path = asked.removeprefix(graph.base).removeprefix("/").removesuffix(".html")
     if path.startswith(_AREA):
-        path = path.removesuffix(".html")
-        # As in an address: an underscore stands for a space, and what is escaped is what it is.
-        key = path.removeprefix(_AREA)
-        try:
-            text = decode_segment(key) if "~" in key else key.replace("_", " ")
-        except ValueError:
-            text = key
+        if label := _label(graph, graph.base + path):
+            return Name(asked, graph.base + path, label)
+        # As in an address that was typed: an underscore stands for a space.
+        key = name_key(path.removeprefix(_AREA).replace("_", " "))
     else:
-        text = asked
-    iri = graph.minter.name_cluster(name_key(text))
-    label = graph.labels([iri]).get(iri, "") if asked and graph.holds(iri) else ""
+        key = name_key(asked)
+    iri = graph.minter.name_cluster(key)
+    label = _label(graph, iri) if key else ""
     return Name(asked, iri if label else "", label)
+
+
+def _label(graph: Graph, iri: str) -> str:
+    return graph.labels([iri]).get(iri, "") if graph.holds(iri) else ""
 
 
 def _asked(parameter: str) -> str:

@@ -222,7 +222,7 @@ def _figure(exact: int | None, counted: int, open_ended: bool) -> str:
 
 
 def _group_views(graph: Graph, iri: str, groups: Sequence[Group], instances: int | None = None) -> list[GroupView]:
-    nodes = iter(_views(graph, [node for group in groups for node in group.nodes]))
+    nodes = iter(_views(graph, [node for group in groups for node in group.nodes], iri))
     labels = labels_of(graph, [group.predicate for group in groups])
     views = []
     for group in groups:
@@ -269,7 +269,7 @@ def _listing(graph: Graph, iri: str, show: str, page: int, size: int) -> Listing
     else:
         direction, property_ = _direction(show), _property(graph)
         nodes, more = read_page(graph, iri, property_, direction, start, size)
-        rows = [(view,) for view in _views(graph, nodes)]
+        rows = [(view,) for view in _views(graph, nodes, iri)]
         parameters = {"resource": iri.removeprefix(graph.base), "property": property_}
         title = "Values" if direction == "values" else "What points here"
         about = curie(property_) or property_
@@ -306,29 +306,31 @@ def _property(graph: Graph) -> str:
     return iri
 
 
-def _views(graph: Graph, nodes: Iterable[Node]) -> list[NodeView]:
+def _views(graph: Graph, nodes: Iterable[Node], here: str = "") -> list[NodeView]:
+    """The nodes as they are set on the page of the resource *here*, which need not be said of its own parts."""
     listed = list(nodes)
     iris = {node.value for node in listed if isinstance(node, ox.NamedNode)}
-    wholes = {iri.partition("#")[0] for iri in iris if iri.startswith(graph.base)}
-    labels = labels_of(graph, iris | wholes)
+    labels = labels_of(graph, iris)
+    wholes = graph.labels({iri.partition("#")[0] for iri in iris if "#" in iri and iri.startswith(graph.base)} - {here})
     numbers = graph.texts((iri for iri in iris if iri.startswith(graph.base)), "q:homonymNumber")
-    return [_view(graph, node, labels, numbers) for node in listed]
+    return [_view(graph, node, labels, wholes, numbers) for node in listed]
 
 
-def _view(graph: Graph, node: Node, labels: dict[str, str], numbers: dict[str, str]) -> NodeView:
+def _view(
+    graph: Graph, node: Node, labels: dict[str, str], wholes: dict[str, str], numbers: dict[str, str]
+) -> NodeView:
     if isinstance(node, ox.NamedNode):
         iri, number = node.value, numbers.get(node.value, "")
         text = labels.get(iri) or curie(iri) or iri.removeprefix(graph.base)
         outside = path_of(iri) is None
         target = href(iri)
-        whole, hash_, _ = iri.partition("#")
         return NodeView(
             text=text.removesuffix(f" {number}") if number else text,
             href="" if target == "#" or not (outside or has_page(graph, iri)) else target,
             outside=outside,
             number=number,
             explore=explore_href(graph, iri),
-            within=labels.get(whole, "") if hash_ and iri.startswith(graph.base) else "",
+            within=wholes.get(iri.partition("#")[0], "") if "#" in iri else "",
         )
     text = text_of_node(node)
     kind = kind_explore = ""

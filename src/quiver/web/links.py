@@ -6,12 +6,13 @@ slash in the path was sent as `%2F`, and a browser, which does know, counts only
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from flask import request
+from flask import g, request
 
 from quiver.namespaces import PREFIXES
-from quiver.web.graph import current_graph
+from quiver.web.graph import Graph
 
 _VOCABULARY = PREFIXES["q"]
 _WEB = ("http://", "https://", "ftp://")
@@ -27,14 +28,48 @@ def to_root() -> str:
     return "../" * (request.path.count("/") - 1) or "./"
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of one page: the way to the root, and the base of IRIs, empty before a release is open.
+
+    A page has hundreds; asking the request and the release for each took a quarter of the time of a search page.
+    """
+
+    root: str
+    base: str
+
+    def path_of(self, iri_or_path: str) -> str | None:
+        """As the function of this name."""
+        if self.base and iri_or_path.startswith(self.base):
+            return iri_or_path[len(self.base) :]
+        if iri_or_path.startswith(_VOCABULARY):
+            return "ontology#" + iri_or_path[len(_VOCABULARY) :]
+        return None if ":" in iri_or_path.partition("/")[0] else iri_or_path.lstrip("/")
+
+    def href(self, target: str, /, **query: str | int | None) -> str:
+        """As the function of this name."""
+        path = self.path_of(target)
+        if path is None:
+            return target if target.startswith(_WEB) else "#"
+        # Without the root's own dots an empty path would mean the present page.
+        if not query:
+            return self.root + path
+        given = {name.rstrip("_"): value for name, value in query.items() if value not in (None, "")}
+        return self.root + path + ("?" + urlencode(given) if given else "")
+
+
+def links() -> Links:
+    """The links of the page that is asked for."""
+    made = g.get("links")
+    if not isinstance(made, Links):
+        graph = g.get("graph")
+        made = g.links = Links(to_root(), graph.base if isinstance(graph, Graph) else "")
+    return made
+
+
 def path_of(iri_or_path: str) -> str | None:
     """The path, with its fragment, of an IRI of ours or of our vocabulary; a path stays; None for IRIs of others."""
-    base = current_graph().base
-    if iri_or_path.startswith(base):
-        return iri_or_path[len(base) :]
-    if iri_or_path.startswith(_VOCABULARY):
-        return "ontology#" + iri_or_path[len(_VOCABULARY) :]
-    return None if ":" in iri_or_path.partition("/")[0] else iri_or_path.lstrip("/")
+    return links().path_of(iri_or_path)
 
 
 def href(target: str, /, **query: str | int | None) -> str:
@@ -42,12 +77,7 @@ def href(target: str, /, **query: str | int | None) -> str:
 
     *query* is appended, without what is empty.
     """
-    path = path_of(target)
-    if path is None:
-        return target if target.startswith(_WEB) else "#"
-    given = {name.rstrip("_"): value for name, value in query.items() if value not in (None, "")}
-    # Without the root's own dots an empty path would mean the present page.
-    return to_root() + path + ("?" + urlencode(given) if given else "")
+    return links().href(target, **query)
 
 
 def location(path: str) -> str:
@@ -57,7 +87,8 @@ def location(path: str) -> str:
 
 def this_page(**changes: str | int | None) -> str:
     """A link to the present page with some of its query changed; None or empty takes a parameter away."""
-    query = {name: value for name, value in request.args.items() if value}
+    # A script that asks for one panel alone puts it into the whole page.
+    query = {name: value for name, value in request.args.items() if value and name != "only"}
     for name, value in changes.items():
         if value in (None, ""):
             query.pop(name, None)

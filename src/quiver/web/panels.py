@@ -254,9 +254,8 @@ def _opened() -> list[str]:
 
 def _opening(opened: str, place: str = "") -> str:
     """The link that opens this as well, at *place* in the page, or where it is itself."""
-    return this_page(**{_OPEN: " ".join([*(one for one in _opened() if one != opened), opened]), _ONLY: None}) + (
-        f"#{place or opened}"
-    )
+    wanted = [*(one for one in _opened() if one != opened), opened]
+    return this_page(**{_OPEN: " ".join(wanted)}) + f"#{place or opened}"
 
 
 def _parameters(graph: Graph, query: NamedQuery, subject: str, values: Mapping[str, str]) -> dict[str, str]:

@@ -75,6 +75,7 @@ def source_context(
             _shorten_checksums(panel)
     return {
         "panels": shown,
+        "marks": [LinkedText(f"{papers:,} paper" + ("" if papers == 1 else "s"))],
         "reading": {
             "counts": counts,
             "release": graph.manifest,

@@ -180,11 +180,11 @@ def typeset(
             _add_chart(panel, columns, narrows, figure)
     elif panel.view == "stacked" and several:
         _set_stack(graph, panel, narrows)
-    elif panel.view == "shares" and panel.rows:
+    elif panel.view == "shares" and panel.rows and whole:
         _set_shares(panel, columns, whole)
     elif panel.view == "network" and several:
         _set_network(graph, panel, whole)
-    elif panel.view in ("chart", "stacked", "network"):
+    elif panel.view in ("chart", "stacked", "shares", "network"):
         panel.view = "table"  # one bar says nothing that its figure does not
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from quiver.config import Settings
+from quiver.namespaces import term
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.panels import Claim, LinkedText, Panel, Panels, PanelSpec, Row, number_of, text_of, wanted_panels
 
 _NO_PAPERS: Final = "No paper of this release belongs here."
 # Reading every byline costs some 30 microseconds a paper; a page is to open without waiting for that.
-_MANY: Final = 1000
+_MANY: Final = 500
 
 _EDITIONS: Final = "venue/editions"
 _NEW_NAMES: Final = "edition/new-names"
@@ -76,7 +77,9 @@ _EDITION: Final = (
 )
 _NEIGHBOURS: Final = PanelSpec("edition/neighbours", "Editions before and after", "none")
 _NAMES_COUNT: Final = PanelSpec("edition/names-count", "Names", "none")
-_STATUSES: Final = PanelSpec("venue/byline-statuses", "Bylines", "none")
+_VENUE_STATUSES: Final = PanelSpec("venue/byline-statuses", "Bylines", "none")
+_EDITION_STATUSES: Final = PanelSpec("edition/byline-statuses", "Bylines", "none")
+_COMPLETE: Final = term("q:Complete")
 # Panels whose figures are lower bounds where a byline may be cut.
 _BOUNDED: Final = ("venue/top-names", "venue/names-by-edition", "edition/top-names", _NEW_NAMES)
 
@@ -92,9 +95,7 @@ def venue_context(
     if any(not key.isdigit() for key in keys):
         shown.insert(1, panels.offer(graph, _BY_YEAR, iri, page, totals))
     if any(_is_bounded(panel) for panel in shown):
-        statuses = panels.open(graph, _STATUSES, iri).rows
-        cut = sum(number_of(row, "papers") or 0 for row in statuses if not text_of(row, "status").endswith("#Complete"))
-        _say_at_least(shown, cut)
+        _say_at_least(shown, panels.open(graph, _VENUE_STATUSES, iri))
     years = f"{keys[0]} to {keys[-1]}" if len(keys) > 1 else "".join(keys)
     editions = f"{len(keys)} edition" + ("" if len(keys) == 1 else "s")
     return {
@@ -109,20 +110,18 @@ def edition_context(
 ) -> Mapping[str, object]:
     """What the page of a venue edition has besides what every record has."""
     papers = facts.number("q:paperCount") or 0
-    (series,) = facts.all("q:ofSeries")
+    series = facts.one("q:ofSeries") or iri
     venue = graph.about(series)
     label = venue.one("rdfs:label")
     totals = {"papers": papers}
     # To know what is new takes reading the editions before.
     sizes = {_NEW_NAMES: venue.number("q:paperCount")}
     shown = [panels.offer(graph, spec, iri, page, totals, sizes.get(spec.query)) for spec in wanted_panels(_EDITION)]
-    cut = 0
     if any(_is_bounded(panel) for panel in shown):
-        counts = panels.open(graph, _NAMES_COUNT, iri)
-        cut = sum(number_of(row, "cut_bylines") or 0 for row in counts.rows)
-        for panel in shown:
-            panel.claims = _claims(counts) if panel.query == _NEW_NAMES else []
-    _say_at_least(shown, cut)
+        _say_at_least(shown, panels.open(graph, _EDITION_STATUSES, iri))
+    for panel in shown:
+        if panel.query == _NEW_NAMES and not panel.opened_by:
+            panel.claims = _claims(panels.open(graph, _NAMES_COUNT, iri))
     key = facts.one("q:editionKey")
     return {
         "panels": shown,
@@ -140,8 +139,9 @@ def _is_bounded(panel: Panel) -> bool:
     return panel.query in _BOUNDED and not panel.opened_by
 
 
-def _say_at_least(shown: Sequence[Panel], cut: int) -> None:
-    """Say of the figures of names that they are lower bounds, where *cut* bylines may lack some."""
+def _say_at_least(shown: Sequence[Panel], statuses: Panel) -> None:
+    """Say of the figures of names that they are lower bounds, where bylines may lack some."""
+    cut = sum(number_of(row, "papers") or 0 for row in statuses.rows if text_of(row, "status") != _COMPLETE)
     words = f"At least: {cut:,} byline{'' if cut == 1 else 's'} may be cut."
     for panel in shown:
         if cut and _is_bounded(panel):
