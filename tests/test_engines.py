@@ -19,10 +19,18 @@ from quiver.cli import main
 from quiver.config import Settings
 from quiver.engines import EndpointClient, EndpointReader, KnownFacts, StoreReader, Target, recognise
 from quiver.engines.loading import LoadReport, load_release
-from quiver.engines.queries import DataSet, asking, read_table
+from quiver.engines.queries import DataSet, asking, parsing, read_table
 from quiver.engines.values import same_value
 from quiver.engines.writing import EngineWriter
-from quiver.errors import EndpointFailed, InvalidSetting, QueryRefused, QueryTimeout, QuiverError, ResultTooLarge
+from quiver.errors import (
+    EndpointFailed,
+    InvalidSetting,
+    QueryRefused,
+    QueryTimeout,
+    QuiverError,
+    ResultTooLarge,
+    WorkerLost,
+)
 from quiver.evaluation import QueryRequest, start_broker
 from quiver.evaluation.remote import rewrite
 from quiver.namespaces import sparql_prologue, term
@@ -49,7 +57,7 @@ PAGES = {
     "quality": "/quality",
     "explore": "/explore?iri=name/andrew_zhao",
     "explore a class": "/explore?iri=q:VenueSeries",
-    "compare": "/compare?a=andrew_zhao&b=rui_lu",
+    "compare": "/compare?a=name/andrew_zhao&b=name/rui_lu",
     "ontology": "/ontology.html",
     "dumps": "/dumps/",
     "sitemap": "/sitemap.xml",
@@ -58,6 +66,8 @@ PAGES = {
     "references": "/venue/neurips.bib",
     "named query": "/queries/name/papers.csv?cluster=name/andrew_zhao",
 }
+# Where IRIs are ordered by the engine's own numbers for them, so that what is equal else may change places.
+ORDERED_BY_NUMBER = {"Virtuoso"}
 # Engine and page -> why they differ.
 DIFFERENT = {
     ("Virtuoso", "source"): "Virtuoso 7 loses an OPTIONAL whose FILTER NOT EXISTS compares with a variable outside it",
@@ -111,7 +121,8 @@ def test_every_page_reads_the_same(
     ours, theirs = embedded.get(path), remote.get(path)
     assert ours.status_code == theirs.status_code == 200
     if ours.mimetype == "text/html":
-        is_same = read(ours).text == read(theirs).text
+        texts = [read(response).text.splitlines() for response in (ours, theirs)]
+        is_same = texts[0] == texts[1] if engine.name not in ORDERED_BY_NUMBER else sorted(texts[0]) == sorted(texts[1])
     else:
         is_same = ours.get_data() == theirs.get_data()
     # Both ways, so that the table does not outlive what it tells.
@@ -226,6 +237,8 @@ def test_a_client_that_leaves_ends_the_request_to_the_engine(release: Release) -
                 told.left.wait(0.05)
             pending.cancel()
             assert told.left.wait(10)
+            with pytest.raises(WorkerLost):
+                pending.result()
 
 
 def test_the_server_serves_from_the_engine(web_library: Path, engine: Loaded, tmp_path: Path) -> None:
@@ -367,7 +380,8 @@ def ask_it(told: Told, **limits: float) -> object:
     )
     with asking(client, "SELECT ?s { ?s ?p ?o }", "solutions", DataSet()) as reply:
         result = read_table(reply, "solutions")
-        return list(result) if isinstance(result, ox.QuerySolutions) else bool(result)
+        with parsing(reply):
+            return list(result) if isinstance(result, ox.QuerySolutions) else bool(result)
 
 
 ROWS = (
