@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ from flask.testing import FlaskClient
 
 from quiver.cli import main
 from quiver.config import Settings
+from quiver.dumps.parts import read_lines
 from quiver.engines import EndpointClient, EndpointReader, KnownFacts, StoreReader, Target, recognise
 from quiver.engines.loading import LoadReport, load_release
 from quiver.engines.queries import DataSet, asking, parsing, read_table
@@ -304,6 +306,19 @@ def test_a_load_goes_on_where_it_was_stopped(library: Library, release: Release,
     # An engine that was emptied behind our back gets it all.
     writer.clear()
     assert load_release(library, release, writer).sent == release.manifest.quads
+
+
+def test_a_load_that_was_stopped_in_its_first_batch_goes_on(library: Library, release: Release, engine: Loaded) -> None:
+    target = elsewhere(engine, "first")
+    lost = Stopping(target, release.id, release.base)
+    lost.left = 0
+    with pytest.raises(EndpointFailed, match="stopped"):
+        load_release(library, release, lost)
+    writer = EngineWriter(target, release.id, release.base)
+    # Half of it arrived before the engine was lost.
+    writer.write(list(islice(read_lines(release.part_paths[0]), 500)))
+    report = load_release(library, release, writer)
+    assert (report.faults, report.quads) == ([], release.manifest.quads)
 
 
 def test_updates_write_what_the_graph_store_does(library: Library, release: Release, engine: Loaded) -> None:

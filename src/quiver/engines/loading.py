@@ -72,6 +72,7 @@ def load_release(
     """
     manifest = release.manifest
     state, path = _state(library, manifest, writer)
+    is_begun = path.exists()
     report = LoadReport(release.id, writer.engine.name, writer.graph, writer.way)
     held = writer.count()
     if replace and held:
@@ -81,18 +82,20 @@ def load_release(
         # Whatever the state says: the engine was emptied, or is another one at the same address.
         state.written.clear()
     done = sum(state.written.values())
-    if held and not done and held != manifest.quads:
+    if held and not done and not is_begun and held != manifest.quads:
         place = f"The graph <{writer.graph}>" if writer.graph else "The default graph"
         raise EndpointFailed(
             f"{place} of the engine holds {held:,} statements already, and not by a load of this release.",
             value=held,
             hint="--replace removes them first; --graph gives another graph.",
         )
-    if held and not done:
+    if held == manifest.quads and not done:
         # All of it, by another way: a bulk loader, or a load whose state is gone.
         state.written = {file.path: file.quads or 0 for file in manifest.parts}
         done = held
     report.there_before = done
+    # Before the first batch: what a stopped load left is then known as its own.
+    _keep(state, path)
     progress("send", done, manifest.quads)
     for file in manifest.parts:
         known = state.written.get(file.path, 0)
