@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -448,7 +449,7 @@ def test_an_engine_that_says_its_answer_is_cut_is_believed(told: Told, release: 
         (401, {"WWW-Authenticate": "Basic"}, b"", "QUIVER_ENDPOINT_CREDENTIALS"),
         (403, {}, b"no", "QUIVER_ENDPOINT_CREDENTIALS"),
         (302, {"Location": "http://169.254.169.254/latest/meta-data"}, b"", "not followed"),
-        (500, {"Content-Type": "text/plain"}, b"Out of luck", "Out of luck"),
+        (500, {"Content-Type": "text/plain"}, b"Out of luck in /srv", "answers with status 500."),
         (200, {"Content-Type": "text/html"}, b"<p>Hello", "text/html"),
     ],
 )
@@ -458,6 +459,8 @@ def test_refusals_say_what_to_do(told: Told, status: int, headers: dict[str, str
         ask_it(told)
     assert words in f"{failure.value.message} {failure.value.hint}"
     assert "geheim" not in f"{failure.value!r} {failure.value.value} {failure.value.hint}"
+    # Visitors are not told where the engine is, or what it says of itself.
+    assert not re.search(r"127\.0\.0\.1|/srv", f"{failure.value.message} {failure.value.hint}")
     assert len(told.asked) == 1
 
 

@@ -43,9 +43,10 @@ class Setting:
         try:
             parsed = self._convert(value)
         except (TypeError, ValueError):
+            shown = "what is given" if self.secret else repr(value)
             raise InvalidSetting(
-                f"setting {self.name}: {value!r} is no {self.kind}",
-                value=value,
+                f"setting {self.name}: {shown} is no {self.kind}",
+                value=None if self.secret else value,
                 hint=f"{self.help} Default: {self.default}.",
             ) from None
         if not isinstance(parsed, (str, bool)) and parsed < 0:

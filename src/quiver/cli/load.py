@@ -44,6 +44,7 @@ def load_command(
     target = Target.of(settings)
     if target is None:
         raise click.UsageError("--endpoint is missing (or the setting endpoint)")
+    click.echo(f"The engine at {target.url}", err=True)
     shelf = Library(library)
     wanted = shelf.release(release) if release else shelf.current()
     writer = EngineWriter(target, wanted.id, wanted.base, update=update, graph_store=graph_store)

@@ -23,7 +23,9 @@ from urllib.parse import urlsplit
 from quiver import __version__
 from quiver.engines.differences import Engine, recognise
 from quiver.errors import EndpointFailed, QueryTimeout, QuiverError, ResultTooLarge
+from quiver.telemetry import logger
 
+_LOG = logger("quiver.engines")
 _READ_BYTES: Final = 1 << 16
 _SHOWN_CHARACTERS: Final = 300
 _IDLE_KEPT: Final = 16
@@ -255,22 +257,27 @@ def first_words(reply: Reply) -> str:
 
 @contextlib.contextmanager
 def told_plainly(address: str, deadline: float) -> Iterator[None]:
-    """What goes wrong on the way to *address*, as errors of Quiver."""
+    """What goes wrong on the way to *address*, as errors of Quiver; where that is stands in the log, not on pages."""
     try:
         yield
     except TimeoutError:
         if time.monotonic() < deadline - 0.01:
+            _LOG.warning("%s takes no connection", address)
             raise EndpointFailed(
-                f"{address} takes no connection within {_CONNECT_S:g} s.", value=address, hint=_UNREACHABLE
+                f"The SPARQL engine takes no connection within {_CONNECT_S:g} s.", value=address, hint=_UNREACHABLE
             ) from None
         raise QueryTimeout("The SPARQL engine gave no answer in time.", value=address) from None
     except (http.client.HTTPException, zlib.error) as error:
         raise EndpointFailed(
-            f"{address} gave an answer that breaks off or is none of HTTP ({type(error).__name__}).", value=address
+            f"The SPARQL engine gave an answer that breaks off or is none of HTTP ({type(error).__name__}).",
+            value=address,
         ) from None
     except OSError as error:
+        _LOG.warning("%s: %s", address, error)
         raise EndpointFailed(
-            f"{address} cannot be reached: {error.strerror or error}.", value=address, hint=_UNREACHABLE
+            f"The SPARQL engine cannot be reached: {error.strerror or type(error).__name__}.",
+            value=address,
+            hint=_UNREACHABLE,
         ) from None
 
 

@@ -14,10 +14,12 @@ import pyoxigraph as ox
 from quiver.engines.client import EndpointClient, Reply, first_words
 from quiver.errors import EndpointFailed, MalformedQuery, QueryTimeout, QuiverError, ResultTooLarge
 from quiver.namespaces import term
+from quiver.telemetry import logger
 
 Form = Literal["solutions", "boolean", "graph"]
 Solutions = ox.QuerySolutions | ox.QueryBoolean
 
+_LOG = logger("quiver.engines")
 _TABLE: Final = "application/sparql-results+json"
 _ACCEPTED: Final[dict[Form, str]] = {
     "solutions": _TABLE,
@@ -70,19 +72,20 @@ def asking(
         yield reply
 
 
-def failure_of(reply: Reply, address: str) -> QuiverError:
-    """What a status other than success means."""
+def failure_of(reply: Reply, address: str, *, openly: bool = False) -> QuiverError:
+    """What a status other than success means; *openly*, with the address and all that was said, for its operator."""
     words = first_words(reply)
+    place = address if openly else "The SPARQL engine"
     said = f": {words}" if words else "."
     if 300 <= reply.status < 400:
         return EndpointFailed(
-            f"{address} sends to another address, which is not followed.",
+            f"{place} sends to another address, which is not followed.",
             value=reply.status,
             hint="Give the address to which it leads, if that is the endpoint.",
         )
     if reply.status in (401, 403):
         return EndpointFailed(
-            f"{address} refuses us (status {reply.status}).",
+            f"{place} refuses us (status {reply.status}).",
             value=reply.status,
             hint="Credentials are given by QUIVER_ENDPOINT_CREDENTIALS, as user:password or as a token.",
         )
@@ -96,7 +99,10 @@ def failure_of(reply: Reply, address: str) -> QuiverError:
         )
     if reply.status == 400:
         return MalformedQuery(f"The SPARQL engine does not take the query{said}", value=words)
-    return EndpointFailed(f"{address} answers with status {reply.status}{said}", value=reply.status)
+    if not openly:
+        _LOG.warning("%s answers with status %s%s", address, reply.status, said)
+        said = "."
+    return EndpointFailed(f"{place} answers with status {reply.status}{said}", value=reply.status)
 
 
 def cut_off(reply: Reply) -> ResultTooLarge:

@@ -138,7 +138,7 @@ def _graph_field(graph: str) -> str:
 
 
 def _failure(reply: Reply, address: str) -> QuiverError:
-    error = failure_of(reply, address)
+    error = failure_of(reply, address, openly=True)
     if reply.status in _FULL or any(word in error.message.lower() for word in _FULL_WORDS):
         return EndpointFailed(
             f"The engine's disk is full. {error.message}",
