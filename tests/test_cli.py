@@ -39,6 +39,7 @@ def commands() -> list[tuple[str, click.Command]]:
 
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {name for name, _ in commands()} >= {
+        "add",
         "build",
         "convert",
         "demo",
@@ -48,6 +49,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "query",
         "rebase",
         "releases",
+        "remove",
+        "replace",
         "serve",
         "settings",
         "validate",
@@ -249,3 +252,27 @@ def test_a_reader_of_our_output_may_leave(library: Path) -> None:
     result = subprocess.run(["bash", "-c", command], capture_output=True, env=environment, check=True, timeout=60)
     assert result.stdout.count(b"\n") == 1
     assert result.stderr == b""
+
+
+def test_records_are_added_replaced_and_removed(tmp_path: Path) -> None:
+    library, more = tmp_path / "library", tmp_path / "more.jsonl"
+    quiver("build", library, *write_sample(tmp_path))
+    papers = Library(library).current().manifest.counts["papers"]
+    more.write_text('{"key": "a", "title": "A"}\n{"title": ""}\n')
+    added = quiver("add", library, more, "--source", "extra", "-q")
+    assert added.exit_code == 0
+    assert "2 records read = 1 accepted + 0 duplicate + 1 rejected" in added.output
+    assert Library(library).current().manifest.counts["papers"] == papers + 1
+    more.write_text('{"key": "a", "title": "A, mended"}\n{"key": "b", "title": "B"}\n')
+    replaced = quiver("replace", library, "extra", more, "-q")
+    assert "2 records read = 2 accepted" in replaced.output
+    label = "http://www.w3.org/2000/01/rdf-schema#label"
+    title = quiver("query", library, f"SELECT ?t {{ <http://localhost:8000/paper/extra/a> <{label}> ?t }}")
+    assert '"A, mended"' in title.output
+    removed = quiver("remove", library, "extra", "-q")
+    assert removed.output.startswith("extra is removed; ")
+    assert Library(library).current().manifest.counts["papers"] == papers
+    assert quiver("verify", library, "-q").exit_code == 0
+    refused = quiver("remove", library, "extra", "-q")
+    assert (refused.exit_code, "no source 'extra'" in refused.output) == (1, True)
+    assert "It has " in refused.output

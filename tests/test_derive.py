@@ -32,8 +32,10 @@ def tally_of(papers: list[Paper]) -> Tally:
 def plain(tally: Tally) -> object:
     return msgspec.to_builtins(
         (
-            sorted((key, sorted(t.spellings.items()), t.papers, sorted(t.rows)) for key, t in tally.names.items()),
-            sorted((key, sorted(t.names.items()), t.source_id) for key, t in tally.rows.items()),
+            sorted(
+                (key, sorted(t.candidates.items()), t.papers, sorted(t.rows.items())) for key, t in tally.names.items()
+            ),
+            sorted((key, sorted(t.names.items()), t.identified) for key, t in tally.rows.items()),
             sorted(
                 (k, sorted(t.spellings.items()), t.papers, sorted(t.editions.items())) for k, t in tally.venues.items()
             ),
@@ -65,13 +67,13 @@ def test_a_listing_counts_as_a_paper_but_not_twice() -> None:
     tally = Tally()
     tally.add_paper("s", [("ann lee", "Ann Lee", "n-Ann Lee", "")], [], "", {"ann lee": "Ann Lee", "bo wu": "Bo Wu"})
     assert (tally.names["ann lee"].papers, tally.names["bo wu"].papers) == (1, 1)
-    assert tally.names["bo wu"].rows == set()
+    assert not tally.names["bo wu"].rows
 
 
 def test_the_bare_cluster_of_a_number_exists_without_papers() -> None:
     tally = tally_of([("s", [("Bo Wu 0002", "")], [], "")])
     assert tally.names["bo wu"].papers == 0
-    assert preferred_spelling(tally.names["bo wu"].spellings) == "Bo Wu"
+    assert preferred_spelling(tally.names["bo wu"].candidates) == "Bo Wu"
 
 
 def test_a_name_with_two_numbers_has_a_chain_of_bare_clusters() -> None:

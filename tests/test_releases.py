@@ -373,7 +373,7 @@ def test_a_missing_and_a_foreign_file_are_found(tmp_path: Path, sample: Release)
 def test_a_release_of_another_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
     release = build(tmp_path / "library", write_sample(tmp_path)).release
     path = release.path / FILE_NAME
-    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(UnsupportedRelease, match="release format 99") as caught:
         Library(tmp_path / "library").current()
     assert caught.value.hint == "Install a newer quiver."

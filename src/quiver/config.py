@@ -82,6 +82,13 @@ SETTINGS: tuple[Setting, ...] = (
         "quads",
         "Larger stores are compacted after loading: slower to build, faster to ask.",
     ),
+    Setting(
+        "compact_changes",
+        10,
+        "changes",
+        "Every so many changes (add, remove, replace) the store is compacted and small parts are joined; 0 never.",
+    ),
+    Setting("disk_check", True, "switch", "Refuse a build or change that will probably not fit on the disk."),
     Setting("max_record_bytes", 64_000_000, "bytes", "Longest record (one line, or one page) that a reader takes."),
     Setting("host", "127.0.0.1", "address", "Address that the server binds."),
     Setting("port", 8000, "port", "Port that the server binds."),
@@ -182,6 +189,9 @@ class Settings(Mapping[str, SettingValue]):
 
     def integer(self, name: str) -> int:
         return int(self._values[name])
+
+    def flag(self, name: str) -> bool:
+        return bool(self._values[name])
 
     def number(self, name: str) -> float:
         return float(self._values[name])

@@ -90,6 +90,14 @@ class LibraryBusy(QuiverError, OSError):
     title = "The library is being written to"
 
 
+class NotEnoughDisk(QuiverError, OSError):
+    """A build or change for which the disk is too small, refused before it begins."""
+
+    status = 507
+    code = "not-enough-disk"
+    title = "The disk is too small"
+
+
 class NotFound(QuiverError, LookupError):
     status = 404
     code = "not-found"

@@ -9,7 +9,9 @@ import msgspec
 
 from quiver.errors import DamagedRelease, UnsupportedRelease
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+# Formats that are served. A release of format 1 has no `settled` records, and `add` cannot start from it.
+SERVED: Final = (1, 2)
 FILE_NAME: Final = "release.json"
 
 
@@ -23,7 +25,10 @@ class ReleaseFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Input(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One file that was read: what it is, and how many records it held (`read`) and lost (`unreadable`)."""
+    """One file that was read: what it is, and how many records it held (`read`) and lost (`unreadable`).
+
+    `number` is what settled records know it by; `revises` are the SHA-256 of the files in whose place it was put.
+    """
 
     name: str
     size: int
@@ -32,6 +37,8 @@ class Input(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str
     read: int = 0
     unreadable: int = 0
+    number: int = 0
+    revises: tuple[str, ...] = ()
 
 
 class SourceCounts(msgspec.Struct, frozen=True):
@@ -42,6 +49,15 @@ class SourceCounts(msgspec.Struct, frozen=True):
     duplicate: int = 0
     rejected: int = 0
     pages: int = 0
+
+    def minus(self, other: SourceCounts) -> SourceCounts:
+        return SourceCounts(
+            self.read - other.read,
+            self.accepted - other.accepted,
+            self.duplicate - other.duplicate,
+            self.rejected - other.rejected,
+            self.pages - other.pages,
+        )
 
     def plus(self, other: SourceCounts) -> SourceCounts:
         return SourceCounts(
@@ -56,7 +72,8 @@ class SourceCounts(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A release: identity, base of its IRIs, counts, sources, inputs, files, and seconds spent on each stage.
 
-    `dump` is all parts one after the other as one file, which is not there as such: its size and SHA-256.
+    `generation` counts the changes since everything was built; files of a change carry its number. `dump`
+    is all parts one after the other as one file, which is not there as such: its size and SHA-256.
     """
 
     format: int = FORMAT
@@ -68,6 +85,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     quads: int
     kind: str = "records"
     parent: str | None = None
+    generation: int = 0
     counts: dict[str, int] = {}
     sources: dict[str, SourceCounts] = {}
     inputs: tuple[Input, ...] = ()
@@ -112,10 +130,12 @@ def read_manifest(folder: Path) -> Manifest:
         number = msgspec.json.decode(data, type=_FormatOnly).format
     except (OSError, msgspec.MsgspecError) as error:
         raise DamagedRelease(f"{path}: {error}", value=str(path), hint="Run `quiver verify`.") from error
-    if number != FORMAT:
+    if number not in SERVED:
         newer = "Install a newer quiver." if number > FORMAT else "Build it again from its records: `quiver build`."
         raise UnsupportedRelease(
-            f"{path}: release format {number}; this version serves format {FORMAT}", value=number, hint=newer
+            f"{path}: release format {number}; this version serves formats {SERVED[0]} to {SERVED[-1]}",
+            value=number,
+            hint=newer,
         )
     try:
         return msgspec.json.decode(data, type=Manifest)

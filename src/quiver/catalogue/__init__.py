@@ -15,6 +15,7 @@ from quiver.catalogue.answers import (
     serialise,
     serialise_materialised,
 )
+from quiver.catalogue.carrying import carry_local, carry_sum, named_documents, read_rows
 from quiver.catalogue.collection import Catalogue, load_catalogue, read_query
 from quiver.catalogue.headers import Column, Parameter
 from quiver.catalogue.queries import BoundQuery, NamedQuery
@@ -27,11 +28,15 @@ __all__ = [
     "Column",
     "NamedQuery",
     "Parameter",
+    "carry_local",
+    "carry_sum",
     "evaluate",
     "load_catalogue",
     "materialise",
+    "named_documents",
     "read_materialised",
     "read_query",
+    "read_rows",
     "result_path",
     "run",
     "serialise",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,9 +90,12 @@ def result_path(folder: Path, query: NamedQuery) -> Path:
     return folder / f"{query.name.replace('/', '.')}.json"
 
 
-def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str) -> int:
-    """Answer every query of *catalogue* that needs a scan, and keep the answers in *folder*; how many those are."""
-    queries = [query for query in catalogue if query.materialise]
+def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str, known: Container[str] = ()) -> int:
+    """Answer every query of *catalogue* that needs a scan, and keep the answers in *folder*; how many those are.
+
+    Those of the queries named in *known* are there already.
+    """
+    queries = [query for query in catalogue if query.materialise and query.name not in known]
     folder.mkdir(parents=True, exist_ok=True)
 
     def answer(query: NamedQuery) -> None:

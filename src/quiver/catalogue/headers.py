@@ -115,6 +115,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uses: tuple[str, ...] = ("api",)
     chart: str = ""
     materialise: bool = False
+    sum: tuple[str, ...] = ()
+    local: int = 0
 
     def parameters(self) -> tuple[Parameter, ...]:
         return tuple(
@@ -206,6 +208,14 @@ def _check(header: Header) -> tuple[Column, ...]:
             raise _HeaderError(f"no use {use!r}; there are page:NAME, api, example and quality", "uses")
     if header.materialise and header.param:
         raise _HeaderError("a materialised query has no parameters: it is answered once for the release", "materialise")
+    for key, said in (("sum", bool(header.sum)), ("local", bool(header.local))):
+        if said and not header.materialise:
+            raise _HeaderError(f"{key} is about a materialised answer: how it is carried to the next release", key)
+    if header.local < 0 or (header.sum and header.local):
+        raise _HeaderError("local is the most rows there are, and goes without sum", "local")
+    for name in header.sum:
+        if f"{name} integer" not in header.columns:
+            raise _HeaderError(f"sum names {name!r}, which is no integer column", "sum")
     for parameter in header.parameters():
         _check_parameter(parameter)
     return tuple(_column(text) for text in header.columns)

@@ -60,6 +60,8 @@ class NamedQuery:
     uses: tuple[str, ...]
     chart: str
     materialise: bool
+    sum: tuple[str, ...]
+    local: int
     text: str
     form: str
     path: Path
@@ -161,6 +163,8 @@ def parse_query(name: str, text: str, path: Path) -> NamedQuery:
         uses=header.uses,
         chart=header.chart,
         materialise=header.materialise,
+        sum=header.sum,
+        local=header.local,
         text=text,
         form=form,
         path=path,

@@ -30,14 +30,14 @@ def _usage(check: Callable[[str], str]) -> Callable[[click.Context, click.Parame
     return callback
 
 
-_FORMAT = click.option(
+FORMAT = click.option(
     "--format",
     "format_name",
     type=click.Choice([reader.name for reader in READERS]),
     default=None,
     help="Reader to use (`quiver formats`).",
 )
-_SOURCE = click.option(
+SOURCE = click.option(
     "--source",
     metavar="SLUG",
     default="",
@@ -79,8 +79,8 @@ def print_report(report: BuildReport) -> None:
 @LIBRARY
 @FILES
 @_BASE
-@_FORMAT
-@_SOURCE
+@FORMAT
+@SOURCE
 @click.option("--strict", is_flag=True, help="Publish nothing if any record is rejected.")
 @click.option("--jobs", type=int, default=None, help="Processes that read and map; 0 is one for each core.")
 @QUIET
@@ -154,8 +154,8 @@ def _release_line(manifest: Manifest, current: bool) -> str:
 @main.command("convert")
 @FILES
 @_BASE
-@_FORMAT
-@_SOURCE
+@FORMAT
+@SOURCE
 @click.option(
     "--to", type=click.Choice(["nq", "jsonl"]), default="nq", show_default=True, help="N-Quads, or JSON Lines records."
 )

@@ -14,8 +14,10 @@ _LINE_EVERY_S: Final = 10.0
 _STEPS: Final[dict[str, tuple[str, str]]] = {
     "read": ("Reading records", "bytes"),
     "map": ("Mapping to RDF", "shares"),
+    "drop": ("Taking out the source", "shares"),
     "derive": ("Deriving clusters and venues", "shares"),
     "load": ("Loading the store", "bytes"),
+    "index": ("Changing the text index", ""),
     "compact": ("Compacting the store", ""),
     "answer": ("Answering the costly queries", ""),
     "checksum": ("Taking checksums", "files"),

@@ -4,6 +4,6 @@ Derivation is a map and a reduce. `Tally` is what one share of the papers contri
 same result, and split by key, so that each share of the keys can be finished on its own.
 """
 
-from quiver.derive.tallies import NameTally, RowTally, Tally, VenueTally, preferred_spelling, share_of
+from quiver.derive.tallies import NameTally, RowTally, Tally, VenueTally, is_empty, preferred_spelling, share_of
 
-__all__ = ["NameTally", "RowTally", "Tally", "VenueTally", "preferred_spelling", "share_of"]
+__all__ = ["NameTally", "RowTally", "Tally", "VenueTally", "is_empty", "preferred_spelling", "share_of"]

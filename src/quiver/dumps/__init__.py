@@ -1,5 +1,6 @@
 """Dumps: the parts of which a release is made, and whole releases in every RDF syntax."""
 
+from quiver.dumps.members import MemberIndex, Remainder, find_members, index_path, join_parts, take_out
 from quiver.dumps.parts import (
     Part,
     PartsFile,
@@ -17,15 +18,21 @@ from quiver.dumps.writer import DUMP_FORMATS, DumpFormat, write_dump
 __all__ = [
     "DUMP_FORMATS",
     "DumpFormat",
+    "MemberIndex",
     "Part",
     "PartWriter",
     "PartsFile",
+    "Remainder",
     "content_of",
     "document_of",
+    "find_members",
     "format_content",
+    "index_path",
+    "join_parts",
     "read_documents",
     "read_lines",
     "read_part",
     "sum_content",
+    "take_out",
     "write_dump",
 ]

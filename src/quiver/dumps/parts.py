@@ -1,7 +1,8 @@
 """Parts: compressed N-Quads, written once, that load the store, are the dump and carry the content hash.
 
-A part is a gzip file; parts simply concatenate. The content hash of a release is the sum, modulo 2**128, of a hash of
-each document's statements (a document is a resource with its fragments): it depends on no order, and needs no sort.
+A part is a gzip file of many members (see `members`); parts simply concatenate. The content hash of a release is the
+sum, modulo 2**128, of a hash of each document's statements (a document is a resource with its fragments): it depends on
+no order, and needs no sort.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from pathlib import Path
 from typing import Final, TypeVar, cast
 
 import msgspec
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
+from quiver.dumps.members import Member, MemberIndex, index_path, pack_member, subject_hash
 from quiver.errors import DamagedRelease
 
 Line = TypeVar("Line", bytes, str)
 
-_LEVEL: Final = 2
 _CHUNK_BYTES: Final = 1 << 20
+# Text of one gzip member: half as much costs 4 % more disk, twice as much gains 2 %.
+_MEMBER_BYTES: Final = 1 << 17
 _GZIP_ERROR = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
 _MODULUS: Final = 1 << 128
 _CHUNKS_AHEAD: Final = 8
@@ -54,52 +57,54 @@ def format_content(content: int) -> str:
 
 
 class PartWriter:
-    """Writes one part, document by document."""
+    """Writes one part, document by document: *name* is its path below the release's *folder*."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._file = path.open("wb")
-        self._compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, 31)
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / name
+        self._index = index_path(folder, name)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("wb")
         self._sha256 = hashlib.sha256()
         self._buffer: list[bytes] = []
-        self._pending = self._size = self._quads = self._text_bytes = self._content = 0
+        self._members: list[Member] = []
+        self._documents: list[tuple[int, int]] = []
+        self._pending = self._pending_quads = self._content = 0
 
     def write(self, lines: Sequence[str]) -> None:
         """Add one document: its statements, each a line."""
         block = "".join(lines).encode("utf-8")
         self._content += content_of(block)
-        self._quads += len(lines)
+        self._documents.append((subject_hash(document_of(block[: block.index(b" ")])), len(self._members)))
+        self._pending_quads += len(lines)
         self._buffer.append(block)
         self._pending += len(block)
-        if self._pending >= _CHUNK_BYTES:
-            self._compress()
+        if self._pending >= _MEMBER_BYTES:
+            self._pack()
 
-    def _compress(self) -> None:
-        self._put(self._compressor.compress(b"".join(self._buffer)))
-        self._text_bytes += self._pending
-        self._buffer.clear()
-        self._pending = 0
-
-    def _put(self, data: bytes) -> None:
+    def _pack(self) -> None:
+        if not self._pending:
+            return
+        data = pack_member(b"".join(self._buffer))
         self._file.write(data)
         self._sha256.update(data)
-        self._size += len(data)
+        self._members.append(Member(len(data), self._pending, self._pending_quads))
+        self._buffer.clear()
+        self._pending = self._pending_quads = 0
 
     def close(self) -> Part | None:
         """The part, flushed to the file; None, and no file, where nothing was written."""
-        self._compress()
-        self._put(self._compressor.flush())
+        self._pack()
         self._file.close()
-        if not self._quads:
+        if not self._members:
             self._path.unlink()
             return None
+        MemberIndex(self._members, self._documents).write(self._index)
         return Part(
             str(self._path),
-            self._size,
+            sum(member.size for member in self._members),
             self._sha256.hexdigest(),
-            self._quads,
-            self._text_bytes,
+            sum(member.quads for member in self._members),
+            sum(member.text_bytes for member in self._members),
             self._content % _MODULUS,
         )
 
@@ -110,19 +115,12 @@ def read_part(path: Path) -> Iterator[bytes]:
     Raises:
         DamagedRelease: it is no gzip file, or ends early.
     """
-    with path.open("rb") as file:
-        member = isal_zlib.decompressobj(31)
-        try:
+    try:
+        with igzip.open(path, "rb") as file:  # type: ignore[no-untyped-call]
             while data := file.read(_CHUNK_BYTES):
-                while data:
-                    if member.eof:
-                        member = isal_zlib.decompressobj(31)
-                    yield member.decompress(data, _CHUNK_BYTES)
-                    data = member.unused_data if member.eof else member.unconsumed_tail
-        except _GZIP_ERROR as error:
-            raise DamagedRelease(f"{path}: {error}", value=str(path)) from error
-        if not member.eof:
-            raise DamagedRelease(f"{path}: the file ends early", value=str(path))
+                yield data
+    except (EOFError, igzip.BadGzipFile, _GZIP_ERROR) as error:
+        raise DamagedRelease(f"{path}: {error}", value=str(path)) from error
 
 
 def document_of(line: Line) -> Line:

@@ -29,8 +29,10 @@ def map_source(source: str, files: Sequence[str], minter: Minter) -> list[str]:
     return block.lines()
 
 
-def map_source_file(source: str, name: str, size: int, sha256: str, reader: str, minter: Minter) -> list[str]:
-    """The statements of one file as read; size in bytes."""
+def map_source_file(
+    source: str, name: str, size: int, sha256: str, reader: str, minter: Minter, revises: Sequence[str] = ()
+) -> list[str]:
+    """The statements of one file as read; size in bytes. *revises* are the SHA-256 of the files that it replaced."""
     block = Block(minter.source_file(source, sha256))
     block.named("rdf:type", "q:SourceFile")
     block.text("rdfs:label", name)
@@ -39,6 +41,8 @@ def map_source_file(source: str, name: str, size: int, sha256: str, reader: str,
     block.integer("dcat:byteSize", size)
     block.text("q:sha256", sha256)
     block.text("q:reader", reader)
+    for older in sorted(set(revises)):
+        block.iri("prov:wasRevisionOf", minter.source_file(source, older))
     return block.lines()
 
 

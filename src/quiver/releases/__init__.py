@@ -1,6 +1,7 @@
-"""Releases: the only writer. Build (from records, or from plain RDF), rebase, publish, roll back, prune, verify."""
+"""Releases: the only writer. Build (from records or plain RDF), add, remove, replace, rebase, publish, verify."""
 
 from quiver.releases.build import BuildReport, build
+from quiver.releases.increment import add, remove, replace
 from quiver.releases.library import Library, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
@@ -14,9 +15,12 @@ __all__ = [
     "RdfFile",
     "Release",
     "Verification",
+    "add",
     "build",
     "build_from_rdf",
     "rebase",
+    "remove",
+    "replace",
     "silent",
     "verify",
 ]

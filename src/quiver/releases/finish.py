@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,9 +21,9 @@ from quiver.dumps import Part, PartsFile, format_content, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.processes import die_with_parent
+from quiver.releases.documents import read_documents
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import publish_rejects
-from quiver.releases.stages import read_documents
 from quiver.releases.workers import Progress
 from quiver.search import SearchDocument, write_index
 
@@ -76,24 +76,46 @@ def finish_release(
     started = time.monotonic()
     _load_and_index(folder, parts, documents, settings, progress, loaded)
     seconds["load_and_index"] = round(time.monotonic() - started, 3)
-    started = time.monotonic()
     content = format_content(sum_content(part.content for part in parts))
-    release_id = _free_id(shelf, f"{manifest.id}-{content[:12]}")
+    names = [str(Path(part.path).relative_to(folder)) for part in parts]
+    return publish_folder(
+        shelf,
+        folder,
+        manifest=msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds),
+        known={
+            name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
+        },
+        parent=None,
+        progress=progress,
+    )
+
+
+def publish_folder(
+    shelf: Library,
+    folder: Path,
+    *,
+    manifest: Manifest,
+    known: Mapping[str, ReleaseFile],
+    parent: Release | None,
+    progress: Progress,
+    dump: ReleaseFile | None = None,
+) -> tuple[Release, list[Path]]:
+    """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
+
+    *known* are its parts by path; checksums of what it shares with *parent* are known, too. *dump* is what `joined`
+    gives, where that is known already.
+    """
+    started = time.monotonic()
+    release_id = _free_id(shelf, f"{manifest.id}-{manifest.content_hash[:12]}")
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
-    files = tuple(_release_files(folder, parts, progress))
-    seconds["checksum"] = round(time.monotonic() - started, 3)
+    shared = {} if parent is None else _shared_files(folder, parent)
+    files = tuple(_release_files(folder, {**shared, **known}, progress))
+    dump = dump or joined(folder, files, manifest.quads)
+    seconds = {**manifest.seconds, "checksum": round(time.monotonic() - started, 3)}
     write_manifest(
-        msgspec.structs.replace(
-            manifest,
-            id=release_id,
-            content_hash=content,
-            quads=quads,
-            files=files,
-            seconds=seconds,
-            dump=joined(folder, files, quads),
-        ),
+        msgspec.structs.replace(manifest, id=release_id, files=files, seconds=seconds, dump=dump),
         folder,
     )
     progress("publish", 0, 1)
@@ -229,8 +251,16 @@ def joined(folder: Path, files: Sequence[ReleaseFile], quads: int) -> ReleaseFil
     return ReleaseFile("parts/", size, digest.hexdigest(), quads)
 
 
-def _release_files(folder: Path, parts: Sequence[Part], progress: Progress) -> Iterator[ReleaseFile]:
-    known = {str(Path(part.path).relative_to(folder)): part for part in parts}
+def _shared_files(folder: Path, parent: Release) -> dict[str, ReleaseFile]:
+    """The files that *folder* has in common with *parent*: the same file under two names, never written again."""
+    return {
+        file.path: file
+        for file in parent.manifest.files
+        if (mine := folder / file.path).is_file() and mine.samefile(parent.path / file.path)
+    }
+
+
+def _release_files(folder: Path, known: Mapping[str, ReleaseFile], progress: Progress) -> Iterator[ReleaseFile]:
     paths = sorted(Path(directory) / name for directory, _, names in os.walk(folder) for name in names)
     names = [str(path.relative_to(folder)) for path in paths]
     unknown = [path for path, name in zip(paths, names, strict=True) if name not in known]
@@ -239,6 +269,6 @@ def _release_files(folder: Path, parts: Sequence[Part], progress: Progress) -> I
     for count, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
         progress("checksum", count, len(paths))
         if name in known:
-            yield ReleaseFile(name, known[name].size, known[name].sha256, known[name].quads)
+            yield known[name]
         else:
             yield ReleaseFile(name, *sums[path])

@@ -68,7 +68,7 @@ def build_from_rdf(
             size, sha256 = checksum(file.path)
             inputs.append(Input(file.path.name, size, sha256, "rdf", "rdf", read=count))
         dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
-        writer = PartWriter(folder / "parts" / "rdf.nq.gz")
+        writer = PartWriter(folder, "parts/rdf.nq.gz")
         # The store gives numbers and dates back in their canonical form, so the parts hold that form too.
         memory = pyoxigraph.Store()
         memory.extend(dataset)

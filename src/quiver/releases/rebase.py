@@ -17,8 +17,11 @@ from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
 from quiver.mapping import OUTWARD
 from quiver.namespaces import term
+from quiver.releases.changing import link_file
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
+from quiver.releases.rejects import carry_rejects
+from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.workers import Progress, silent
 
 _OUTWARD: Final = frozenset(f"<{term(curie)}>".encode() for curie in OUTWARD)
@@ -46,13 +49,17 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             old, new = f"<{parent.base}".encode(), f"<{base}".encode()
             parts = []
             for count, file in enumerate(parent.manifest.parts, start=1):
-                writer = PartWriter(folder / file.path)
+                writer = PartWriter(folder, file.path)
                 for lines in read_documents(parent.path / file.path):
                     writer.write([_replace(line, old, new).decode() for line in lines])
                 if part := writer.close():
                     parts.append(part)
                 progress("rewrite", count, len(parent.manifest.parts))
-            shutil.copytree(parent.search_path, folder / "search")  # it holds paths, no IRIs
+            # These hold paths and records, no IRIs.
+            shutil.copytree(parent.search_path, folder / "search")
+            if (parent.path / SETTLED).is_dir():
+                shutil.copytree(parent.path / SETTLED, folder / SETTLED, copy_function=_link)
+            carry_rejects(shelf.path, parent.id, folder / "rejects", parent.manifest.sources, {})
             now = datetime.now(UTC)
             manifest = msgspec.structs.replace(
                 parent.manifest,
@@ -73,6 +80,10 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
                 progress=progress,
             )
     return release
+
+
+def _link(source: str, target: str) -> None:
+    link_file(Path(source), Path(target))
 
 
 def _replace(line: bytes, old: bytes, new: bytes) -> bytes:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
 from quiver.records import Item, RecordError, json_line
 from quiver.releases.spool import Frame
+
+_CONFLICT: Final = "another record of this source has the same key and other content"
 
 
 class RejectWriter:
@@ -33,10 +36,7 @@ class RejectWriter:
 
     def write_conflict(self, frame: Frame, file: str, item: Item, kept: str) -> str:
         """A record whose key another record with other content has, too, which is *kept* (file:line); the message."""
-        reason = (
-            "another record of this source has the same key and other content; "
-            f"the one with the smaller hash was kept ({kept})"
-        )
+        reason = f"{_CONFLICT}; the one with the smaller hash was kept ({kept})"
         self._write(
             {
                 "file": file,
@@ -57,6 +57,46 @@ class RejectWriter:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def carry_rejects(
+    library: Path, parent: str, folder: Path, sources: Iterable[str], decided: Mapping[tuple[str, str], set[str]]
+) -> None:
+    """Take over to *folder* what the release *parent* had not taken of *sources*.
+
+    *decided* are the keys, by source and kind of record, whose conflicts were decided again: those are told anew.
+    """
+    for slug in sources:
+        listing = library / "rejected" / slug / f"{parent}.jsonl"
+        if not listing.is_file():
+            continue
+        target = folder / slug / "carried.jsonl"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        keys = {kind: decided.get((slug, kind), set()) for kind in ("paper", "cluster-page")}
+        with listing.open("rb") as lines, target.open("wb") as output:
+            output.writelines(line for line in lines if not (any(keys.values()) and _is_decided(line, keys)))
+
+
+def _is_decided(line: bytes, keys: Mapping[str, set[str]]) -> bool:
+    reject = _REJECT.decode(line)
+    if not reject.reason.startswith(_CONFLICT):
+        return False
+    kind = "cluster-page" if _KIND.decode(reject.raw).record == "cluster-page" else "paper"
+    return reject.key in keys[kind]
+
+
+class _Reject(msgspec.Struct):
+    key: str
+    reason: str
+    raw: str = "{}"
+
+
+class _Kind(msgspec.Struct):
+    record: str = "paper"
+
+
+_REJECT = msgspec.json.Decoder(_Reject)
+_KIND = msgspec.json.Decoder(_Kind)
 
 
 def publish_rejects(folder: Path, library: Path, name: str) -> list[Path]:

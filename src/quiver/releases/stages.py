@@ -1,40 +1,38 @@
 """The steps of a build that run in worker processes: each a function of a task, with files for in- and output.
 
 input file --read_input--> frames by source and share --map_share--> part, tally, documents --derive_share--> part
+
+What is added to a release goes the same way. `map_share` then finds in the parent what it knew of the same papers, and
+tells what of it is superseded; the tally is the difference.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from quiver.derive import Tally, preferred_spelling, share_of
+from quiver.derive import Tally, share_of
 from quiver.dumps import Part, PartWriter
 from quiver.identifiers import Minter
 from quiver.manifest import Input, SourceCounts
-from quiver.mapping import (
-    MappedPaper,
-    map_author_row,
-    map_name_cluster,
-    map_paper,
-    map_venue_edition,
-    map_venue_series,
-)
+from quiver.mapping import MappedPaper, map_paper
 from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
+from quiver.releases.deriving import write_tally
+from quiver.releases.documents import DocumentWriter
 from quiver.releases.rejects import RejectWriter
+from quiver.releases.settled import Settled, SettledTable, SettledWriter, papers_folder, settled_of
 from quiver.releases.spool import Frame, FrameWriter, read_frames
+from quiver.releases.tables import table_path
 from quiver.releases.workers import advance
 from quiver.search import SearchDocument
 
 _ITEM = msgspec.msgpack.Decoder(Record | ClusterPage)
-_TALLY_ENCODER = msgspec.msgpack.Encoder()
-_TALLY_DECODER = msgspec.msgpack.Decoder(Tally)
-_DOCUMENT_ENCODER = msgspec.msgpack.Encoder()
-_DOCUMENT_DECODER = msgspec.msgpack.Decoder(SearchDocument)
+# The name of the file of listings among the frames of a share; the body of a listing that is no more.
+LISTINGS = "listings"
+NO_LISTING = b""
 
 
 def decode_item(body: bytes) -> Record | ClusterPage:
@@ -48,8 +46,18 @@ def frames_path(folder: Path, source: str, share: int) -> Path:
     return folder / "frames" / source / str(share)
 
 
+def part_path(source: str, kind: str, generation: int, share: int | None = None) -> str:
+    """The path of a part of *source* below its release: what a change brings carries its generation.
+
+    >>> part_path("dblp", "papers", 2, 0)
+    'parts/source/dblp/papers-000002-000000.nq.gz'
+    """
+    numbers = ([generation] if generation else []) + ([] if share is None else [share])
+    return f"parts/source/{source}/{'-'.join([kind, *(f'{number:06d}' for number in numbers)])}.nq.gz"
+
+
 class ReadTask(msgspec.Struct, frozen=True):
-    """Read one input file into frames; `input` is its index among the build's inputs."""
+    """Read one input file into frames; `input` is its number among the release's inputs."""
 
     path: str
     format_name: str
@@ -125,7 +133,16 @@ def read_input(task: ReadTask) -> ReadDone:
     rejects.close()
     report = opened.report
     total = counts["papers"] + counts["pages"] + counts["unreadable"]
-    known = Input(report.name, report.size, report.sha256, report.reader, report.source, total, counts["unreadable"])
+    known = Input(
+        report.name,
+        report.size,
+        report.sha256,
+        report.reader,
+        report.source,
+        total,
+        counts["unreadable"],
+        number=task.input,
+    )
     return ReadDone(known, counts["papers"], counts["pages"], tuple(messages))
 
 
@@ -152,19 +169,29 @@ def settle(frames: list[Frame], checksums: tuple[str, ...]) -> tuple[Kept, list[
 
 
 class MapTask(msgspec.Struct, frozen=True):
-    """Map one share of one source's papers; `checksums` are the SHA-256 of all inputs, `names` their file names."""
+    """Map one share of one source's papers; by the input's number, `checksums` are the SHA-256, `names` file names.
+
+    `parent` is the folder of the release that this one is made from, or empty.
+    """
 
     source: str
     share: int
+    shares: int
     derived_shares: int
     base: str
     checksums: tuple[str, ...]
     names: tuple[str, ...]
     folder: str
+    generation: int = 0
+    parent: str = ""
 
 
 class MapDone(msgspec.Struct, frozen=True):
-    """The part written, counts, the tally's pieces (offset and length), listings found (page key, paper key)."""
+    """The part written, counts, the tally's pieces (offset and length), and for each paper that is new who lists it.
+
+    Counts are those of the share, less what the parent had counted of the same papers. `superseded` are the IRIs of
+    papers whose statements in the parent are no longer true; `unindexed` the paths whose documents are not.
+    """
 
     part: Part | None
     counts: SourceCounts
@@ -174,6 +201,41 @@ class MapDone(msgspec.Struct, frozen=True):
     documents_path: str
     listings: tuple[tuple[str, str], ...]
     messages: tuple[str, ...]
+    superseded: tuple[str, ...] = ()
+    unindexed: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    kept_inputs: tuple[int, ...] = ()
+
+
+class _State(msgspec.Struct):
+    """One paper as it stands in a release: the record that stands, its statements, how many fell to it."""
+
+    kept: Kept
+    losers: list[Frame]
+    equal: int
+    mapped: MappedPaper
+    listed_by: dict[str, str]
+
+    def count_into(self, tally: Tally, source: str) -> None:
+        mapped = self.mapped
+        signatures = ((s.cluster, s.stated_name, s.row, s.row_id) for s in mapped.signatures)
+        tally.add_paper(source, signatures, mapped.venues, mapped.edition, self.listed_by)
+
+
+def _state(frames: list[Frame], listed_by: dict[str, str], task: MapTask, minter: Minter) -> _State:
+    kept, losers, equal = settle(frames, task.checksums)
+    record = decode_item(kept.frame.body)
+    assert isinstance(record, Record)
+    mapped = map_paper(
+        record,
+        source=task.source,
+        key=kept.frame.key,
+        files=[minter.source_file(task.source, task.checksums[index]) for index in kept.inputs],
+        locator=kept.locator,
+        listed_by=listed_by,
+        minter=minter,
+    )
+    return _State(kept, losers, equal, mapped, listed_by)
 
 
 def map_share(task: MapTask) -> MapDone:
@@ -182,69 +244,95 @@ def map_share(task: MapTask) -> MapDone:
     name = f"{task.source}-{task.share:06d}"
     minter = Minter(task.base)
     papers, listings = _collect(frames_path(folder, task.source, task.share))
-    writer = PartWriter(folder / "parts" / "source" / task.source / f"papers-{task.share:06d}.nq.gz")
+    keys = sorted(papers.keys() | listings.keys())
+    known = SettledTable(papers_folder(Path(task.parent), task.source)).get(keys) if task.parent else {}
+    writer = PartWriter(folder, part_path(task.source, "papers", task.generation, task.share))
+    keeper = SettledWriter(table_path(papers_folder(folder, task.source), task.generation, task.share, task.shares))
     rejects = RejectWriter(folder / "rejects", task.source, f"map-{task.share:06d}")
-    documents = DocumentWriter(folder / "documents" / name)
-    tally = Tally()
+    documents = DocumentWriter(folder / "documents" / "papers" / name)
+    tally, former = Tally(), Tally()
     accepted = duplicates = rejected = signatures = 0
     found: list[tuple[str, str]] = []
     messages: list[str] = []
-    for key in sorted(papers):
-        kept, losers, equal = settle(papers.pop(key), task.checksums)
-        record = decode_item(kept.frame.body)
-        assert isinstance(record, Record)
-        listed_by = listings.get(key, {})
-        mapped = map_paper(
-            record,
-            source=task.source,
-            key=key,
-            files=[minter.source_file(task.source, task.checksums[index]) for index in kept.inputs],
-            locator=kept.locator,
-            listed_by=listed_by,
-            minter=minter,
-        )
-        writer.write(mapped.lines)
-        tally.add_paper(
-            task.source,
-            ((s.cluster, s.stated_name, s.row, s.row_id) for s in mapped.signatures),
-            mapped.venues,
-            mapped.edition,
-            listed_by,
-        )
-        documents.write(_paper_document(mapped, minter))
-        found.extend((page, key) for page in listed_by)
-        signatures += len(mapped.signatures)
+    superseded: list[str] = []
+    unindexed: list[str] = []
+    conflicts: list[str] = []
+    standing: set[int] = set()
+    for key in keys:
+        came = papers.pop(key, [])
+        old = known.pop(key, None) or Settled()
+        listed_by = dict(old.listed_by)
+        for page, page_name in listings.get(key, ()):
+            listed_by.pop(page, None)
+            if page_name:
+                listed_by[page] = page_name
+        frames = old.frames(key) + came
+        keeper.write(key, settled_of(frames, listed_by))
+        if not frames:
+            continue
+        now = _state(frames, listed_by, task, minter)
+        before = _state(old.frames(key), old.listed_by, task, minter) if old.versions else None
         accepted += 1
-        duplicates += equal
-        rejected += len(losers)
-        for frame in losers:
-            stands = f"{task.names[kept.frame.input]}:{kept.locator}"
-            message = rejects.write_conflict(frame, task.names[frame.input], decode_item(frame.body), stands)
-            if len(messages) < _MESSAGES_SHOWN:
-                messages.append(message)
-    documents.close()
-    rejects.close()
-    tally_path = folder / "tallies" / name
+        duplicates += now.equal
+        rejected += len(now.losers)
+        signatures += len(now.mapped.signatures)
+        document = _paper_document(now.mapped, minter)
+        now.count_into(tally, task.source)
+        if before is None:
+            writer.write(now.mapped.lines)
+            documents.write(document)
+            found.extend((page, key) for page in listed_by)
+        else:
+            accepted -= 1
+            duplicates -= before.equal
+            rejected -= len(before.losers)
+            signatures -= len(before.mapped.signatures)
+            before.count_into(former, task.source)
+            if now.mapped.lines != before.mapped.lines:
+                superseded.append(before.mapped.iri)
+                writer.write(now.mapped.lines)
+            if document != _paper_document(before.mapped, minter):
+                unindexed.append(document.path)
+                documents.write(document)
+        if came:
+            new = {frame.input for frame in came}
+            standing.update(index for index in now.kept.inputs if index in new)
+            if before is not None and before.losers:
+                conflicts.append(key)
+            for frame in now.losers:
+                stands = f"{task.names[now.kept.frame.input]}:{now.kept.locator}"
+                message = rejects.write_conflict(frame, task.names[frame.input], decode_item(frame.body), stands)
+                if len(messages) < _MESSAGES_SHOWN:
+                    messages.append(message)
+    for closing in (documents, rejects, keeper):
+        closing.close()
+    tally_path = folder / "tallies" / "papers" / name
+    tally.with_bare_names()
+    tally.subtract(former.with_bare_names())
     return MapDone(
         part=writer.close(),
         counts=SourceCounts(0, accepted, duplicates, rejected, 0),
         signatures=signatures,
         tally_path=str(tally_path),
-        pieces=write_tally(tally.with_bare_names(), task.derived_shares, tally_path),
-        documents_path=str(folder / "documents" / name),
+        pieces=write_tally(tally, task.derived_shares, tally_path),
+        documents_path=str(folder / "documents" / "papers" / name),
         listings=tuple(found),
         messages=tuple(messages),
+        superseded=tuple(superseded),
+        unindexed=tuple(unindexed),
+        conflicts=tuple(conflicts),
+        kept_inputs=tuple(standing),
     )
 
 
-def _collect(path: Path) -> tuple[dict[str, list[Frame]], dict[str, dict[str, str]]]:
-    """The frames of each paper, and the names (by page key) under which pages list it."""
+def _collect(path: Path) -> tuple[dict[str, list[Frame]], dict[str, list[tuple[str, str]]]]:
+    """The frames of each paper, and in order what changes in who lists it: page key, and name or nothing."""
     papers: dict[str, list[Frame]] = {}
-    listings: dict[str, dict[str, str]] = {}
-    for file in sorted(path.iterdir()):
+    listings: dict[str, list[tuple[str, str]]] = {}
+    for file in sorted(path.iterdir()) if path.is_dir() else ():
         for frame in read_frames(file):
-            if file.name == "listings":
-                listings.setdefault(frame.key, {})[frame.locator] = frame.body.decode()
+            if file.name == LISTINGS:
+                listings.setdefault(frame.key, []).append((frame.locator, frame.body.decode()))
             else:
                 papers.setdefault(frame.key, []).append(frame)
     return papers, listings
@@ -260,109 +348,4 @@ def _paper_document(mapped: MappedPaper, minter: Minter) -> SearchDocument:
         venues=tuple(stated for _, stated in mapped.venues),
         year=mapped.year,
         identifiers=mapped.identifiers,
-    )
-
-
-def write_tally(tally: Tally, shares: int, path: Path) -> tuple[tuple[int, int], ...]:
-    """Write the pieces of *tally* one after the other; offset and length of each."""
-    pieces = []
-    offset = 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for piece in tally.split(shares):
-            data = _TALLY_ENCODER.encode(piece)
-            pieces.append((offset, len(data)))
-            offset += file.write(data)
-    return tuple(pieces)
-
-
-class DocumentWriter:
-    """Writes documents for the text index to a file, length before each."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("wb")
-
-    def write(self, document: SearchDocument) -> None:
-        data = _DOCUMENT_ENCODER.encode(document)
-        self._file.write(len(data).to_bytes(4, "little"))
-        self._file.write(data)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def read_documents(path: Path) -> Iterator[SearchDocument]:
-    """The documents of one file, in order."""
-    with path.open("rb") as file:
-        while prefix := file.read(4):
-            yield _DOCUMENT_DECODER.decode(file.read(int.from_bytes(prefix, "little")))
-
-
-class DeriveTask(msgspec.Struct, frozen=True):
-    """Finish one share of the keys; `pieces` are (path, offset, length) of every tally's piece of it."""
-
-    share: int
-    pieces: tuple[tuple[str, int, int], ...]
-    base: str
-    folder: str
-
-
-class DeriveDone(msgspec.Struct, frozen=True):
-    """The part written, and how many resources of each kind it holds."""
-
-    part: Part | None
-    names: int
-    rows: int
-    series: int
-    editions: int
-    documents_path: str
-
-
-def derive_share(task: DeriveTask) -> DeriveDone:
-    """Reduce the tallies of one share to name clusters, author rows and venues, in order of their keys."""
-    folder = Path(task.folder)
-    minter = Minter(task.base)
-    tally = Tally()
-    for path, offset, length in task.pieces:
-        with Path(path).open("rb") as file:
-            file.seek(offset)
-            tally.merge(_TALLY_DECODER.decode(file.read(length)))
-    writer = PartWriter(folder / "parts" / "derived" / f"{task.share:06d}.nq.gz")
-    documents = DocumentWriter(folder / "documents" / f"derived-{task.share:06d}")
-    for key, name in sorted(tally.names.items()):
-        preferred = preferred_spelling(name.spellings)
-        others = sorted(set(name.spellings) - {preferred})
-        writer.write(map_name_cluster(key, preferred, others, name.papers, len(name.rows), minter))
-        documents.write(
-            SearchDocument(
-                path=minter.path(minter.name_cluster(key)) or "",
-                kind="name",
-                label=preferred,
-                names=tuple(others),
-                weight=name.papers,
-            )
-        )
-    for (source, row), row_tally in sorted(tally.rows.items()):
-        writer.write(map_author_row(source, row, preferred_spelling(row_tally.names), row_tally.source_id, minter))
-    editions = 0
-    for key, venue in sorted(tally.venues.items()):
-        label = preferred_spelling(venue.spellings)
-        writer.write(map_venue_series(key, label, venue.papers, minter))
-        documents.write(
-            SearchDocument(
-                path=minter.path(minter.venue_series(key)) or "", kind="venue", label=label, weight=venue.papers
-            )
-        )
-        for edition, papers in sorted(venue.editions.items()):
-            writer.write(map_venue_edition(key, edition, label, papers, minter))
-            editions += 1
-    documents.close()
-    return DeriveDone(
-        part=writer.close(),
-        names=len(tally.names),
-        rows=len(tally.rows),
-        series=len(tally.venues),
-        editions=editions,
-        documents_path=str(folder / "documents" / f"derived-{task.share:06d}"),
     )

@@ -12,6 +12,7 @@ from quiver.search.documents import (
 from quiver.search.index import SearchIndex
 from quiver.search.language import parse_search
 from quiver.search.snippets import compile_beginnings, mark_pieces, split_at
+from quiver.search.updating import is_worn, link_index, rewrite_index, update_index
 from quiver.search.writing import write_index
 
 __all__ = [
@@ -24,8 +25,12 @@ __all__ = [
     "SearchIndex",
     "Snippet",
     "compile_beginnings",
+    "is_worn",
+    "link_index",
     "mark_pieces",
     "parse_search",
+    "rewrite_index",
     "split_at",
+    "update_index",
     "write_index",
 ]

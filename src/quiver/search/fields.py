@@ -23,10 +23,10 @@ VENUE, SERIES = "venue", "series"
 KIND, YEAR, WEIGHT, NEWEST, OLDEST = "kind", "year", "weight", "newest", "oldest"
 # The order of completions.
 HEFT = "heft"
-# The document itself.
-DOCUMENT = "document"
+# The document itself, and the path that it is replaced by.
+DOCUMENT, PATH = "document", "path"
 # Fields whose terms say nothing about how well a document fits.
-UNRANKED = frozenset({ACCENTED, STARTS, EXACT, BARE, SPELLED, IDENTIFIER, KIND, VENUE, SERIES})
+UNRANKED = frozenset({ACCENTED, STARTS, EXACT, BARE, SPELLED, IDENTIFIER, KIND, VENUE, SERIES, PATH})
 
 WORDS = "words"
 MAX_START = 2
@@ -53,6 +53,8 @@ def build_schema() -> tantivy.Schema:
     builder.add_integer_field(YEAR, fast=True, indexed=True)
     for field in (WEIGHT, NEWEST, OLDEST, HEFT):
         builder.add_unsigned_field(field, fast=True)
+    # Last: a schema names its fields by number, and indexes that were written before it had this one are still read.
+    builder.add_text_field(PATH, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
 

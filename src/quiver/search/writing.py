@@ -38,6 +38,15 @@ def write_index(documents: Iterable[SearchDocument], folder: Path, *, memory_byt
     index = tantivy.Index(fields.build_schema(), str(folder), reuse=False)
     fields.register_words(index)
     writer = index.writer(max(memory_bytes, _LEAST_MEMORY * threads), threads)
+    count = add_documents(writer, documents, memory_bytes)
+    writer.commit()
+    writer.wait_merging_threads()
+    tidy_index(folder)
+    return count
+
+
+def add_documents(writer: tantivy.IndexWriter, documents: Iterable[SearchDocument], memory_bytes: int) -> int:
+    """Hand *documents* to *writer*, which is to be committed after that; how many they are."""
     encode = msgspec.msgpack.Encoder().encode
     count = waiting = 0
     for document in documents:
@@ -48,15 +57,13 @@ def write_index(documents: Iterable[SearchDocument], folder: Path, *, memory_byt
             if waiting > memory_bytes:
                 writer.commit()
                 waiting = 0
-    writer.commit()
-    writer.wait_merging_threads()
-    _tidy(folder)
     return count
 
 
 def _entry(document: SearchDocument, encoded: bytes) -> tantivy.Document:
     entry = tantivy.Document()
     entry.add_bytes(fields.DOCUMENT, encoded)
+    entry.add_text(fields.PATH, document.path)
     entry.add_text(fields.KIND, document.kind)
     entry.add_text(fields.LABEL, fold(document.label))
     words = folded_words(document.label)
@@ -104,14 +111,14 @@ def _add_numbers(entry: tantivy.Document, document: SearchDocument) -> None:
     entry.add_unsigned(fields.HEFT, weight << 16 | (year or 0))
 
 
-def _tidy(folder: Path) -> None:
+def tidy_index(folder: Path) -> None:
     """Leave nothing but the index: no locks, no lists for the next writer, no files of merged segments."""
     for name in (*LOCKS, ".managed.json"):
         (folder / name).unlink(missing_ok=True)
     meta = folder / "meta.json"
     segments = {segment["segment_id"].replace("-", "") for segment in json.loads(meta.read_bytes())["segments"]}
     for file in folder.iterdir():
-        if file != meta and file.stem not in segments:
+        if file != meta and file.name.partition(".")[0] not in segments:
             file.unlink()
     # tantivy makes this one with mode 600; a service often runs as another user than its builds.
     meta.chmod(folder.stat().st_mode & 0o666)

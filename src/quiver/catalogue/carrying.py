@@ -1,0 +1,136 @@
+"""The kept answer of a query carried from one release to the next, where what changed decides it.
+
+Two kinds of query say in their header that they can be:
+
+- `sum`: the columns named count statements or documents (a resource with its fragments), each by itself, and no other
+  column rests on a count. Then the answer is the former one, less that of what went, plus that of what came.
+- `local`: each row rests on the documents alone that it names, the order is by columns,
+  and so many rows are given at most. Then rows change only where they name a document that changed, and those beyond
+  the last one given stay beyond it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Final
+
+import pyoxigraph as ox
+
+from quiver.catalogue.answers import result_path, run, serialise
+from quiver.catalogue.queries import NamedQuery
+
+Term = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple | None
+Row = tuple[Term, ...]
+
+_VARIABLE: Final = re.compile(r"\?(\w+)")
+
+
+def read_rows(folder: Path, query: NamedQuery) -> list[Row] | None:
+    """The rows of the answer of *query* that is kept in *folder*; None where there is none."""
+    try:
+        data = result_path(folder, query).read_bytes()
+    except FileNotFoundError:
+        return None
+    result = ox.parse_query_results(data, format=ox.QueryResultsFormat.JSON)
+    return _rows(result) if isinstance(result, ox.QuerySolutions) else None
+
+
+def _rows(result: object) -> list[Row]:
+    assert isinstance(result, ox.QuerySolutions)
+    return [tuple(solution) for solution in result]
+
+
+def carry_sum(query: NamedQuery, former: Sequence[Row], gone: ox.Store, came: ox.Store, base: str) -> bytes | None:
+    """The answer after documents went and came, as JSON; None where the rows alone do not say their order."""
+    bound = query.bind({}, base)
+    totals: dict[Row, list[int]] = {}
+    for row in former:
+        _count(query, row, totals, 1)
+    known = len(totals)
+    for store, sign in ((gone, -1), (came, 1)):
+        for row in _rows(run(store, bound)):
+            _count(query, row, totals, sign)
+    always: dict[Row, list[int]] = {}
+    for row in _rows(run(ox.Store(), bound)):
+        _count(query, row, always, 1)
+    ordered = _order(query)
+    if ordered is None and len(totals) > known:
+        return None
+    rows = [_joined(query, key, counts) for key, counts in totals.items() if any(counts) or key in always]
+    return _answer(query, rows, ordered or "")
+
+
+def _count(query: NamedQuery, row: Row, totals: dict[Row, list[int]], sign: int) -> None:
+    """Add the counts of *row* to those of its other columns."""
+    key, counts = [], []
+    for column, term in zip(query.columns, row, strict=True):
+        if column.name not in query.sum:
+            key.append(term)
+        else:
+            assert isinstance(term, ox.Literal)
+            counts.append(sign * int(term.value))
+    known = totals.setdefault(tuple(key), [0] * len(counts))
+    known[:] = [one + other for one, other in zip(known, counts, strict=True)]
+
+
+def _joined(query: NamedQuery, key: Row, counts: Sequence[int]) -> Row:
+    keys, numbers = iter(key), iter(counts)
+    return tuple(ox.Literal(next(numbers)) if column.name in query.sum else next(keys) for column in query.columns)
+
+
+def named_documents(rows: Iterable[Row]) -> set[str]:
+    """The IRIs of documents that *rows* name."""
+    return {term.value.partition("#")[0] for row in rows for term in row if isinstance(term, ox.NamedNode)}
+
+
+def carry_local(
+    query: NamedQuery,
+    former: Sequence[Row],
+    changed: AbstractSet[str],
+    documents: Callable[[set[str]], ox.Store],
+    base: str,
+) -> bytes | None:
+    """The answer after the documents *changed*, as JSON; None where rows that were beyond the last may now be in it.
+
+    *documents* gives a store with what changed, what that names, and the documents asked for, each whole.
+    """
+    stale = [row for row in former if not changed.isdisjoint(named_documents([row]))]
+    kept = [row for row in former if row not in stale]
+    found = _rows(run(documents(named_documents(stale)), query.bind({}, base)))
+    rows = list(dict.fromkeys([*kept, *found]))
+    ordered = _order(query)
+    if ordered is None:
+        return None
+    if len(former) < query.local:
+        return _answer(query, rows, ordered, query.local)
+    # Whatever was not given comes after the last row that was.
+    bar = former[-1]
+    in_order = _rows(_sorted(query, list(dict.fromkeys([*rows, bar])), ordered))
+    certain = [row for row in in_order[: in_order.index(bar) + 1] if row in rows]
+    if len(certain) < query.local:
+        return None
+    return _answer(query, certain[: query.local], ordered)
+
+
+def _order(query: NamedQuery) -> str | None:
+    """The outermost ORDER BY of *query*; None where it is by more than its columns."""
+    text = query.executable_text()
+    line = text[text.rindex("ORDER BY") :].splitlines()[0].partition("LIMIT")[0]
+    columns = {column.name for column in query.columns}
+    return line if columns.issuperset(_VARIABLE.findall(line)) else None
+
+
+def _sorted(query: NamedQuery, rows: Sequence[Row], ordered: str, limit: int | None = None) -> ox.QuerySolutions:
+    variables = " ".join(f"?{column.name}" for column in query.columns)
+    values = "\n".join(f"({' '.join('UNDEF' if term is None else str(term) for term in row)})" for row in rows)
+    cut = "" if limit is None else f"LIMIT {limit}"
+    result = ox.Store().query(f"SELECT {variables} WHERE {{ VALUES ({variables}) {{ {values} }} }} {ordered} {cut}")
+    assert isinstance(result, ox.QuerySolutions)
+    return result
+
+
+def _answer(query: NamedQuery, rows: Sequence[Row], ordered: str, limit: int | None = None) -> bytes:
+    return serialise(_sorted(query, rows, ordered, limit), "json")
