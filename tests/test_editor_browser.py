@@ -73,6 +73,14 @@ class Session(Watched):
     def run(self) -> None:
         self.page.locator(".tabPanel.active").get_by_role("button", name="Run query").click()
 
+    def ends_with(self, text: str) -> None:
+        """Wait until what stands in the editor ends with *text*."""
+        for _ in range(100):
+            if self.text().endswith(text):
+                return
+            self.page.wait_for_timeout(50)
+        assert self.text().endswith(text)
+
     def text(self) -> str:
         """What stands in the editor."""
         text = self.page.evaluate("quiverEditor.getTab().getQuery()")
@@ -142,7 +150,7 @@ def test_completion_offers_properties_and_classes_with_their_labels(session: Ses
     hints = page.locator(".CodeMirror-hint")
     expect(hints.first).to_contain_text("q:hasSignature")
     page.keyboard.press("Enter")
-    assert session.text().endswith("?paper q:hasSignature")
+    session.ends_with("?paper q:hasSignature")
     page.keyboard.type(" ?entry . ?paper a q:Pap")
     expect(hints.first).to_contain_text("q:Paper")
     expect(hints.first).to_contain_text("Paper ·")

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from quiver.catalogue import evaluate, load_catalogue
 from quiver.config import Settings
+from quiver.engines import StoreReader
 from quiver.namespaces import term
 from quiver.releases import Library, Release, build_from_rdf
 from quiver.web import SERVED, Served, create_app
@@ -270,8 +271,9 @@ def test_no_more_is_read_than_is_needed(web_library: Path) -> None:
     served = app.extensions[SERVED]
     assert isinstance(served, Served)
     graph = served.holder.get()
-    counting = CountingStore(graph.store)
-    graph.store = counting  # type: ignore[assignment]
+    assert isinstance(graph.reader, StoreReader)
+    counting = CountingStore(graph.reader.store)
+    graph.reader.store = counting  # type: ignore[assignment]
     for iri in ("q:AuthorSignature", "rdf:type", "q:Complete"):
         counting.taken = 0
         assert client.get(f"/explore?iri={iri}").status_code == 200

@@ -17,12 +17,13 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the settings table; `default` also gives the type."""
+    """One row of the settings table; `default` also gives the type. What is `secret` is never shown."""
 
     name: str
     default: SettingValue
     unit: str
     help: str
+    secret: bool = False
 
     @property
     def kind(self) -> str:
@@ -42,9 +43,10 @@ class Setting:
         try:
             parsed = self._convert(value)
         except (TypeError, ValueError):
+            shown = "what is given" if self.secret else repr(value)
             raise InvalidSetting(
-                f"setting {self.name}: {value!r} is no {self.kind}",
-                value=value,
+                f"setting {self.name}: {shown} is no {self.kind}",
+                value=None if self.secret else value,
                 hint=f"{self.help} Default: {self.default}.",
             ) from None
         if not isinstance(parsed, (str, bool)) and parsed < 0:
@@ -137,6 +139,16 @@ SETTINGS: tuple[Setting, ...] = (
         "Most hits of one SERVICE q:search, and most results in one file (CSV, BibTeX, RIS, CSL-JSON) of a search.",
     ),
     Setting("service_allow", "", "IRIs", "Endpoints, separated by spaces, that SERVICE may reach; none by default."),
+    Setting("endpoint", "", "address", "SPARQL endpoint that answers instead of the library's own store."),
+    Setting(
+        "endpoint_graph",
+        "",
+        "IRI",
+        "Named graph there that holds the release's facts, `{id}` its id; empty: the engine's default graph.",
+    ),
+    Setting("endpoint_credentials", "", "secret", "For the endpoint: `user:password`, or a bearer token.", True),
+    Setting("endpoint_timeout_s", 30.0, "seconds", "Time in which the endpoint has to answer a page's question."),
+    Setting("endpoint_max_bytes", 100_000_000, "bytes", "Largest answer of the endpoint that a page takes."),
     Setting("page_size", 50, "rows", "Rows of a list on a page."),
     Setting("page_size_max", 1000, "rows", "Most rows that page= and limit= may ask for at once."),
     Setting("release_poll_s", 1.0, "seconds", "How often a server looks for a new release."),

@@ -212,6 +212,14 @@ class ServiceFailed(QuiverError, ConnectionError):
     title = "A remote endpoint failed"
 
 
+class EndpointFailed(QuiverError, ConnectionError):
+    """The SPARQL engine that holds the release, on another machine, gave no answer, or none that can be used."""
+
+    status = 502
+    code = "endpoint-failed"
+    title = "The SPARQL engine failed"
+
+
 class QueryTimeout(QuiverError, TimeoutError):
     status = 503
     code = "query-timeout"

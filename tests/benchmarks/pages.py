@@ -34,6 +34,7 @@ from flask import Flask
 from werkzeug.test import create_environ
 
 from quiver.config import Settings
+from quiver.engines import StoreReader
 from quiver.namespaces import sparql_prologue
 from quiver.releases import Library, Release
 from quiver.search import SearchIndex
@@ -147,18 +148,24 @@ class Recorder:
     _SEARCHES: Final = ("search", "suggest", "like", "telling_words", "nearest", "identified")
 
     def __init__(self, graph: Graph, index: SearchIndex) -> None:
-        self._graph, self._store, self._index = graph, graph.store, index
+        assert isinstance(graph.reader, StoreReader)
+        self._reader, self._store, self._index = graph.reader, graph.reader.store, index
         self.queries: list[str] = []
         self.lookups: list[tuple[tuple[object, ...], int]] = []
         self.searches: list[Callable[[], object]] = []
         self._depth = 0
+
+    @property
+    def store(self) -> pyoxigraph.Store:
+        """The store itself."""
+        return self._store
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         self.queries, self.lookups, self.searches = [], [], []
         with contextlib.ExitStack() as stack:
             # The engine's own class takes no patches: for the pages, this object stands in for the store.
-            stack.enter_context(mock.patch.object(self._graph, "store", self))
+            stack.enter_context(mock.patch.object(self._reader, "store", self))
             for name in self._SEARCHES:
                 stack.enter_context(mock.patch.object(SearchIndex, name, self._recorded(getattr(SearchIndex, name))))
             yield
@@ -217,7 +224,7 @@ def made(types: Sequence[PageType], library: Path, release: Release, repeat: int
         alone: list[float] = []
         times: list[float] = []
         counts = (0, 0, 0)
-        paths = [path for path in paths_of(page, graph.store, release.base) if client.get(path) is not None]
+        paths = [path for path in paths_of(page, recorder.store, release.base) if client.get(path) is not None]
         for path in paths:
             with recorder.recording():
                 client.get(path)

@@ -51,7 +51,7 @@ class Answer:
 
 def evaluate(store: ox.Store, bound: BoundQuery) -> Answer:
     """The answer of *store*; for trusted, bounded queries, since nothing can interrupt it."""
-    return _answer(run(store, bound))
+    return as_answer(run(store, bound))
 
 
 def run(store: ox.Store, bound: BoundQuery) -> Result:
@@ -112,7 +112,7 @@ def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str, 
 def read_materialised(folder: Path, query: NamedQuery) -> Answer | None:
     """The kept answer of *query*; None where the release has none (it was made before the query was)."""
     result = _kept(folder, query)
-    return None if result is None else _answer(result)
+    return None if result is None else as_answer(result)
 
 
 def serialise_materialised(folder: Path, query: NamedQuery, extension: str) -> bytes | None:
@@ -129,7 +129,8 @@ def _kept(folder: Path, query: NamedQuery) -> ox.QuerySolutions | ox.QueryBoolea
     return ox.parse_query_results(data, format=ox.QueryResultsFormat.JSON)
 
 
-def _answer(result: Result) -> Answer:
+def as_answer(result: Result) -> Answer:
+    """*result* as rows of cells."""
     if isinstance(result, ox.QueryBoolean):
         return Answer(("answer",), ((Cell("literal", "true" if result else "false", _BOOLEAN),),))
     if isinstance(result, ox.QueryTriples):
@@ -137,6 +138,12 @@ def _answer(result: Result) -> Answer:
         return Answer(_TRIPLE_COLUMNS, tuple(rows))
     columns = tuple(variable.value for variable in result.variables)
     return Answer(columns, tuple(tuple(map(_cell, solution)) for solution in result))
+
+
+def without_empty(answer: Answer) -> Answer:
+    """*answer* with nothing where it has an empty string."""
+    rows = tuple(tuple(cell if cell is None or cell.value else None for cell in row) for row in answer.rows)
+    return Answer(answer.columns, rows)
 
 
 def _cell(value: ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple | None) -> Cell | None:

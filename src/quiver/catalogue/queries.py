@@ -33,11 +33,13 @@ class BoundQuery:
     `substitutions` holds the terms of the parameters that are columns, for who wants to say what was bound; running
     with them as well changes nothing.
     `searches`: it holds a SERVICE q:search, which has to be answered from the text index before the query can run here.
+    `booleans` are the columns that hold true and false, which not every engine gives back as such.
     """
 
     text: str
     substitutions: Mapping[Variable, NamedNode | Literal]
     searches: bool = False
+    booleans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class NamedQuery:
         if terms:
             text = with_values(text, terms)
         searches = "SERVICE" in self._body
-        return BoundQuery(text, {Variable(name): term for name, term in terms.items()}, searches)
+        booleans = tuple(column.name for column in self.columns if column.kind == "boolean")
+        return BoundQuery(text, {Variable(name): term for name, term in terms.items()}, searches, booleans)
 
     def _term(self, parameter: Parameter, values: Mapping[str, str], base: str) -> NamedNode | Literal:
         value = values.get(parameter.name, parameter.default)

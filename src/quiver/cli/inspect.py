@@ -91,5 +91,6 @@ def settings_command(context: click.Context) -> None:
     """List the settings: name, value in force, unit, variable and meaning."""
     values = settings_of(context)
     for setting in SETTINGS:
-        click.echo(f"{setting.name} = {values[setting.name]!r}  ({setting.unit}; {setting.variable})")
+        value = "(set)" if setting.secret and values[setting.name] else repr(values[setting.name])
+        click.echo(f"{setting.name} = {value}  ({setting.unit}; {setting.variable})")
         click.echo(f"    {setting.help}")

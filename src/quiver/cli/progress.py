@@ -26,6 +26,8 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "parts": ("Checking parts", "files"),
     "rewrite": ("Rewriting parts", "files"),
     "dump": ("Writing the dump", "bytes"),
+    "send": ("Sending to the engine", "statements"),
+    "count": ("Counting what is there", "counts"),
     "shapes": ("Checking shapes", "shapes"),
 }
 

@@ -11,6 +11,8 @@ from quiver.cli.build import print_report
 from quiver.cli.main import LIBRARY, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.config import bundled
+from quiver.engines import EndpointReader, Target
+from quiver.errors import QuiverError
 from quiver.releases import Library, build
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -21,6 +23,8 @@ DEMO_FILES = ("andrew-zhao.txt", "papers.jsonl")
 @LIBRARY
 @click.option("--host", default=None, help="Address to bind; 127.0.0.1 by default.")
 @click.option("--port", type=int, default=None, help="Port to bind; 8000 by default.")
+@click.option("--endpoint", default=None, metavar="URL", help="SPARQL endpoint that holds the release and answers.")
+@click.option("--graph", "endpoint_graph", default=None, metavar="IRI", help="Named graph there that holds it.")
 @click.option("--workers", "web_workers", type=int, default=None, help="Web processes.")
 @click.option("--query-workers", type=int, default=None, help="Processes that evaluate SPARQL.")
 @click.option("--timeout", "query_timeout_s", type=float, default=None, help="Deadline of a query, in seconds.")
@@ -36,6 +40,12 @@ def serve_command(context: click.Context, /, library: Path, **flags: object) -> 
             " `quiver rebase LIBRARY IRI` gives it a public base.",
             err=True,
         )
+    if target := Target.of(settings):
+        try:
+            EndpointReader(target, release.manifest)
+        except QuiverError as error:
+            # It may be about to start; pages say the same until it answers.
+            click.echo(f"Warning: {error.message} {error.hint}".rstrip(), err=True)
     # Here, so that commands which do not serve start without the web.
     from quiver.web.server import run_server
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from quiver import errors
+from quiver.engines.target import Target
 from quiver.errors import MalformedQuery, QuiverError
 
 _LENGTHS: Final = struct.Struct("!II?")
@@ -28,7 +29,7 @@ _FLAGS: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a query may use, and where it may write."""
+    """What a query may use, and where it may write; the endpoint that it is sent on to, if there is one."""
 
     directory: str
     memory_bytes: int
@@ -37,6 +38,7 @@ class Limits(msgspec.Struct, frozen=True):
     allowed: tuple[str, ...]
     max_hits: int = 10_000
     shared_bytes: int = 0
+    target: Target | None = None
 
 
 class BrokerSettings(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from quiver.config import Settings
+from quiver.engines.target import Target
 from quiver.errors import WorkerLost
 from quiver.evaluation.client import Evaluator
 from quiver.evaluation.messages import BrokerSettings, Limits, max_request_bytes
@@ -121,6 +122,7 @@ def connect(socket_path: str | Path, settings: Settings) -> Evaluator:
 
 
 def _broker_settings(settings: Settings, directory: Path, socket_path: Path) -> BrokerSettings:
+    target = Target.of(settings)
     return BrokerSettings(
         socket_path=str(socket_path),
         workers=max(settings.integer("query_workers"), 1),
@@ -133,8 +135,9 @@ def _broker_settings(settings: Settings, directory: Path, socket_path: Path) -> 
             memory_bytes=settings.integer("query_memory_bytes"),
             max_bytes=settings.integer("query_max_bytes"),
             max_rows=settings.integer("query_max_rows"),
-            shared_bytes=settings.integer("query_shared_bytes"),
+            shared_bytes=0 if target else settings.integer("query_shared_bytes"),
             max_hits=settings.integer("search_limit_max"),
             allowed=tuple(settings.text("service_allow").split()),
+            target=target,
         ),
     )

@@ -22,6 +22,7 @@ from quiver.evaluation.faults import explain_failure, explain_syntax_error
 from quiver.evaluation.inspection import admit, no_text_index
 from quiver.evaluation.messages import Answered, Ask, Inbox, Limits, Ready, encode, failure, receive, send
 from quiver.evaluation.prologue import read_prefixes
+from quiver.evaluation.remote import RemoteEngine, RemoteResult
 from quiver.evaluation.repeatability import is_repeatable
 from quiver.evaluation.results import (
     GRAPH_FORMATS,
@@ -45,7 +46,7 @@ _PAGE_BYTES: Final = resource.getpagesize()
 
 
 class Worker:
-    """Answers from the store that was asked last, which stays open."""
+    """Answers from the store that was asked last, which stays open; or sends on to an endpoint."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -57,6 +58,9 @@ class Worker:
         self._floor = 0
         self._worn_at = sys.maxsize
         self._trimmed_at = sys.maxsize
+        self._remote = RemoteEngine(limits.target, limits) if limits.target is not None else None
+        if self._remote is not None:
+            self._set_floor(_address_space())
 
     def hold(self, path: str, store: pyoxigraph.Store) -> None:
         """Answer what is asked of the store at *path* from *store*, which is in memory already."""
@@ -123,14 +127,19 @@ class Worker:
         Raises:
             QuiverError: whatever is wrong with the query, its result or the store.
         """
-        store = self.open(ask.store)
+        store = self.open(ask.store) if self._remote is None else None
         # The one way to the engine: no query passes it without this.
         admitted = admit(ask.text, self._limits.allowed, ask.base, partial(self._answer_search, ask))
         try:
-            return self._evaluate(store, admitted.text, ask)
+            if store is None:
+                assert self._remote is not None
+                with self._remote.answer(ask, admitted) as result:
+                    return self._write(result, ask)
+            return self._write(_query(store, admitted.text, ask), ask)
         except QuiverError:
             raise
         except SyntaxError as error:
+            assert store is not None
             raise explain_syntax_error(
                 error, ask.text, admitted, lambda text: _query(store, text, ask), ask.base
             ) from None
@@ -144,18 +153,19 @@ class Worker:
         index = self.open_index(ask.search)
         return answer_search_block(block, index, ask.base or "", ask.text, self._limits.max_hits)
 
-    def _evaluate(self, store: pyoxigraph.Store, text: str, ask: Ask) -> tuple[Answered, bytes, BinaryIO | None]:
+    def _write(
+        self, result: RemoteResult | pyoxigraph.QueryTriples, ask: Ask
+    ) -> tuple[Answered, bytes, BinaryIO | None]:
         limits = self._limits
-        result = _query(store, text, ask)
         kind, format_name = _format_for(result, ask.formats)
         is_counted = kind == "solutions" or format_name in LINE_FORMATS
         counter = RowCounter(format_name) if is_counted else None
         guard = XmlGuard() if format_name in XML_FORMATS else None
         with Sink(limits.directory, limits.max_bytes, limits.max_rows, counter, guard) as sink:
-            if not isinstance(result, pyoxigraph.QueryTriples):
+            if isinstance(result, (pyoxigraph.QuerySolutions, pyoxigraph.QueryBoolean)):
                 result.serialize(cast(BinaryIO, sink), RESULT_FORMATS[format_name])
                 rows = sink.rows
-            elif is_counted:
+            elif is_counted and isinstance(result, pyoxigraph.QueryTriples):
                 result.serialize(cast(BinaryIO, sink), GRAPH_FORMATS[format_name])
                 rows = sink.rows
             else:
@@ -179,7 +189,7 @@ def serve(
     worker = Worker(limits)
     if held is not None:
         worker.hold(*held)
-    elif warm is not None:
+    elif warm is not None and limits.target is None:
         try:
             worker.open(warm)
         except DamagedRelease as error:
@@ -240,7 +250,7 @@ def run_forked(
     tempfile.tempdir = limits.directory
     # What the engine says when memory runs out is how the broker knows; a trace behind it would drown it.
     os.environ["RUST_BACKTRACE"] = "0"
-    if not limits.allowed:
+    if not limits.allowed and limits.target is None:
         give_up_network()
     _volunteer_for_out_of_memory()
     serve(connection, limits, warm, held)
@@ -267,7 +277,7 @@ def _format_for(result: object, formats: Mapping[str, str]) -> tuple[str, str]:
     kind, known = "solutions", frozenset(RESULT_FORMATS)
     if isinstance(result, pyoxigraph.QueryBoolean):
         kind = "boolean"
-    elif isinstance(result, pyoxigraph.QueryTriples):
+    elif not isinstance(result, pyoxigraph.QuerySolutions):
         kind, known = "graph", frozenset(GRAPH_FORMATS)
     name = formats.get(kind)
     if name is None or name not in known:

@@ -11,6 +11,7 @@ from flask import Flask, g, request
 from quiver import __version__
 from quiver.catalogue import load_catalogue
 from quiver.config import Settings
+from quiver.engines import Target
 from quiver.errors import InvalidSetting, QuiverError
 from quiver.evaluation import Evaluator
 from quiver.releases import Library
@@ -65,7 +66,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": False, "lstrip_blocks": False}
     shelf = Library(library)
-    holder = CurrentGraph(shelf, settings.number("release_poll_s"))
+    holder = CurrentGraph(shelf, settings.number("release_poll_s"), Target.of(settings))
     catalogue = load_catalogue()
     panels = Panels(catalogue, settings)
     metrics = Metrics()

@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Blueprint, Response, g, render_template, request
 
-from quiver.catalogue import BoundQuery, Catalogue, NamedQuery, run, serialise, serialise_materialised
+from quiver.catalogue import BoundQuery, Catalogue, NamedQuery, serialise, serialise_materialised
 from quiver.catalogue.collection import AREAS
 from quiver.config import Settings
 from quiver.errors import InvalidParameter, NotAcceptable
@@ -139,7 +139,7 @@ def _count(name: str, text: str) -> int:
 def _data(graph: Graph, query: NamedQuery, bound: BoundQuery, chosen: Format) -> Response:
     data = serialise_materialised(graph.results_path, query, chosen.extension) if query.materialise else None
     if data is None:
-        data = serialise(run(graph.store, graph.ready(bound)), chosen.extension)
+        data = serialise(graph.run(bound), chosen.extension)
     response = Response(data, content_type=chosen.content_type)
     path = f"queries/{query.name}"
     response.headers["Link"] = f'<{href(path)}>; rel="describedby"; type="text/html"'

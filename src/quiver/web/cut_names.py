@@ -45,13 +45,7 @@ def _look_up(graph: Graph) -> Container[str]:
     ]
     if len(papers) > _MOST_BYLINES:
         return _EveryName()
-    signatures = [iri for paper in papers for iri in _objects(graph, paper, "q:hasSignature")]
-    names = {iri for signature in signatures for iri in _objects(graph, signature, "q:inNameCluster")}
+    names = graph.objects(graph.objects(papers, "q:hasSignature"), "q:inNameCluster")
     # What a page lists under a name may be on no byline at all.
     pages = graph.triples(predicate=term("q:aboutCluster"))
     return frozenset(names | {page.object.value for page in pages if isinstance(page.object, ox.NamedNode)})
-
-
-def _objects(graph: Graph, subject: str, curie: str) -> list[str]:
-    found = graph.triples(subject, term(curie))
-    return [triple.object.value for triple in found if isinstance(triple.object, ox.NamedNode)]

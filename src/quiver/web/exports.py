@@ -9,10 +9,12 @@ from typing import Final
 
 from quiver.negotiation import BIBTEX, CSL, RIS, Format
 from quiver.web.citations import Citation, citation_key, cite, to_bibtex, to_csl, to_ris
-from quiver.web.graph import Graph
+from quiver.web.graph import Facts, Graph
 
 # The most papers of one file; `page=` leads to those behind them.
 EXPORT_LIMIT: Final = 100_000
+# Papers whose facts are asked for together, where each question costs a way to another machine.
+_AT_ONCE: Final = 50
 _PIECE_CHARACTERS: Final = 1 << 15
 
 
@@ -86,12 +88,15 @@ def export_papers(graph: Graph, iris: Sequence[str], extension: str, note: str =
     """
     export = EXPORTS[extension]
     keys = Keys()
+    facts: dict[str, Facts] = {}
     piece = [export.start]
     size = 0
     for number, iri in enumerate(iris, 1):
         # Pages that wait for the interpreter would get it every 5 ms alone (measured beside an export: 60, not 120 ms).
         time.sleep(0)
-        citation = cite(graph, iri, graph.about(iri))
+        if (number - 1) % _AT_ONCE == 0:
+            facts = graph.about_all(iris[number - 1 : number - 1 + _AT_ONCE])
+        citation = cite(graph, iri, facts[iri])
         text = export.write(citation, keys.key(citation), note if number == len(iris) else "")
         piece += [export.between, text] if number > 1 else [text]
         size += len(text)

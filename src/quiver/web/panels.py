@@ -9,7 +9,7 @@ from typing import Final
 
 from flask import g, request
 
-from quiver.catalogue import Answer, Catalogue, NamedQuery, evaluate, read_materialised
+from quiver.catalogue import Answer, Catalogue, NamedQuery, read_materialised
 from quiver.config import Settings
 from quiver.web.filters import Filters, offer_filters, read_filters, wanted_filters
 from quiver.web.graph import Graph
@@ -224,7 +224,7 @@ class Panels:
         answer = self._kept(graph, query) if query.materialise else None
         if answer is None:
             asked = {"limit": limit, "offset": offset} if query.paging else {}
-            answer = evaluate(graph.store, graph.ready(query.bind(parameters, graph.base, **asked)))
+            answer = graph.evaluate(query.bind(parameters, graph.base, **asked))
         g.queries = (*g.get("queries", ()), (query.name, time.perf_counter() - started))
         return answer
 

@@ -38,7 +38,7 @@ class PaperEntry:
 
 def read_entries(graph: Graph, papers: Sequence[str], *, abstracts: bool = True) -> list[PaperEntry]:
     """The entries of these papers, in their order."""
-    facts = {iri: graph.about(iri) for iri in dict.fromkeys(papers)}
+    facts = graph.about_all(dict.fromkeys(papers))
     bylines = read_bylines(graph, facts)
     venues = {venue for about in facts.values() for venue in (*about.all("q:venue"), *about.all("q:edition"))}
     labels = graph.labels(venues)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pyoxigraph as ox
 from flask import Response, request
 
-from quiver.catalogue import Catalogue, run
+from quiver.catalogue import Catalogue
 from quiver.errors import NotFound
 from quiver.web.codings import choose_coding, compress_pieces
 from quiver.web.exports import EXPORT_LIMIT, EXPORTS, export_papers
@@ -50,8 +50,7 @@ def list_file(
     first = next(parameter.name for parameter in query.parameters if parameter.type == "iri")
     given = {one.name: text for one in query.parameters if (text := request.args.get(one.name))}
     offset = (page - 1) * limit
-    bound = graph.ready(query.bind({**given, first: path}, graph.base, limit=limit + 1, offset=offset))
-    found = run(graph.store, bound)
+    found = graph.run(query.bind({**given, first: path}, graph.base, limit=limit + 1, offset=offset))
     assert isinstance(found, ox.QuerySolutions)
     # All are read here: what the engine answers cannot go on in another thread.
     iris = [paper.value for solution in found if isinstance(paper := solution["paper"], ox.NamedNode)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -16,7 +15,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from quiver import __version__
 from quiver.config import Settings
 from quiver.descriptions import dataset_description, service_description, service_limits
-from quiver.errors import NotAcceptable, NotFound
+from quiver.errors import NotAcceptable, NotFound, QuiverError
 from quiver.manifest import Manifest
 from quiver.namespaces import PREFIXES, term
 from quiver.negotiation import GRAPHS, JSONLD, TURTLE, choose
@@ -108,7 +107,7 @@ def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -
     @blueprint.get("/health")
     def health() -> Response:
         graph = current_graph()
-        answered = next(iter(graph.triples()), None) is not None or not graph.manifest.quads
+        answered = _answers(graph)
         return Response(
             f'{{"status": "{"ok" if answered else "failing"}", "release": "{graph.id}", "version": "{__version__}"}}\n',
             status=200 if answered else 503,
@@ -155,6 +154,13 @@ def create_service(holder: CurrentGraph, metrics: Metrics, settings: Settings) -
     return blueprint
 
 
+def _answers(graph: Graph) -> bool:
+    try:
+        return graph.answers() or not graph.manifest.quads
+    except QuiverError:
+        return False
+
+
 def describe_service(manifest: Manifest, settings: Settings) -> list[ox.Triple]:
     """The description of the SPARQL service of a release, with the limits and features of these settings."""
     return service_description(
@@ -195,21 +201,9 @@ def _sitemap() -> Response:
         raise NotFound(f"the sitemap has no part {part[:40]!r}", value=part, hint="/sitemap.xml lists its parts.")
     entries = [
         f"<url><loc>{escape(request.url_root + quote(iri.removeprefix(graph.base), safe='/~._-'))}</loc></url>"
-        for iri in _members(graph, f"q:{name}", start)
+        for iri in graph.reader.members(term(f"q:{name}"), SITEMAP_SIZE, start)
     ]
     return _xml("urlset", entries)
-
-
-def _members(graph: Graph, curie: str, start: int) -> Iterator[str]:
-    """The IRIs of a class that belong into the part of the sitemap that begins with number *start*.
-
-    The engine steps over those before them, ten times as fast as they are read: 0.08 s for the last of 218,200 names,
-    where reading up to them took 0.9 s, and 3 s the first time. Their order is that of the index, which stays.
-    """
-    query = f"SELECT ?s {{ ?s a <{term(curie)}> }} LIMIT {SITEMAP_SIZE} OFFSET {start}"
-    solutions = graph.store.query(query)
-    assert isinstance(solutions, ox.QuerySolutions)
-    return (node.value for solution in solutions if isinstance(node := solution[0], ox.NamedNode))
 
 
 _COUNT_NAMES: Final = {

@@ -52,9 +52,8 @@ def read_groups(
     *properties* are those that the release uses. Without them the first `SAMPLED` statements have to tell.
     """
     if properties is None:
-        node = ox.NamedNode(iri)
-        pattern = (node, None, None) if direction == "values" else (None, None, node)
-        found = islice(graph.store.quads_for_pattern(*pattern), SAMPLED)
+        pattern = (iri, None, None) if direction == "values" else (None, None, iri)
+        found = islice(graph.triples(*pattern), SAMPLED)
         properties = list(dict.fromkeys(quad.predicate.value for quad in found))
     groups = (_group(graph, iri, property_, direction, shown) for property_ in properties)
     return sorted((group for group in groups if group.count), key=lambda group: order_of(group.predicate))
@@ -88,16 +87,14 @@ def read_page(
 
 
 def _nodes(graph: Graph, iri: str, property_: str, direction: Direction) -> Iterator[Node]:
-    node, predicate = ox.NamedNode(iri), ox.NamedNode(property_)
     if direction == "values":
-        return (quad.object for quad in graph.store.quads_for_pattern(node, predicate, None))
-    return (quad.subject for quad in graph.store.quads_for_pattern(None, predicate, node))
+        return (triple.object for triple in graph.triples(iri, property_))
+    return (triple.subject for triple in graph.triples(None, property_, iri))
 
 
 def read_uses(graph: Graph, property_: str) -> Iterator[tuple[Node, Node]]:
     """Subject and value of each statement with this property, in the order of the store's index."""
-    found = graph.store.quads_for_pattern(None, ox.NamedNode(property_), None)
-    return ((quad.subject, quad.object) for quad in found)
+    return ((triple.subject, triple.object) for triple in graph.triples(predicate=property_))
 
 
 def _natural(node: Node) -> tuple[int, str, str]:
@@ -112,11 +109,8 @@ def text_of_node(node: Node) -> str:
 
 def is_known(graph: Graph, iri: str) -> bool:
     """Whether *iri* stands anywhere in the release, or in the vocabulary."""
-    node = ox.NamedNode(iri)
-    patterns = ((node, None, None), (None, None, node), (None, node, None))
-    return any(next(graph.store.quads_for_pattern(*pattern), None) is not None for pattern in patterns) or bool(
-        vocabulary_groups(iri)
-    )
+    patterns = ((iri, None, None), (None, None, iri), (None, iri, None))
+    return any(next(graph.triples(*pattern), None) is not None for pattern in patterns) or bool(vocabulary_groups(iri))
 
 
 def vocabulary_groups(iri: str) -> list[Group]:
@@ -165,7 +159,7 @@ def datatype_properties(graph: Graph, datatype: str, properties: Iterable[str]) 
     """Those of *properties* whose first statement has a value of this datatype: which all have cannot be looked up."""
     found = []
     for property_ in properties:
-        quad = next(graph.store.quads_for_pattern(None, ox.NamedNode(property_), None), None)
-        if quad is not None and isinstance(quad.object, ox.Literal) and quad.object.datatype.value == datatype:
+        first = next(graph.triples(predicate=property_), None)
+        if first is not None and isinstance(first.object, ox.Literal) and first.object.datatype.value == datatype:
             found.append(property_)
     return sorted(found, key=order_of)
