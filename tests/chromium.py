@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Dialog, expect
 from werkzeug.serving import make_server
+from werkzeug.wsgi import ClosingIterator
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHROMIUM = Path(os.environ.get("QUIVER_CHROMIUM", "/usr/bin/chromium"))
 DESKTOP = {"width": 1200, "height": 900}
@@ -25,7 +26,7 @@ expect.set_options(timeout=30_000)
 @contextmanager
 def served(app: WSGIApplication) -> Iterator[str]:
     """The address at which *app* answers while this lasts."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, _whole(app), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -34,6 +35,17 @@ def served(app: WSGIApplication) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _whole(app: WSGIApplication) -> WSGIApplication:
+    """*app*, with each body closed before it is sent: werkzeug's server may not close that of a browser that went."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        body = app(environ, start_response)
+        with closing(ClosingIterator(body, getattr(body, "close", None))):
+            return list(body)
+
+    return answer
 
 
 class Watched:
