@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Dialog, expect
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Dialog, ViewportSize, expect, sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.wsgi import ClosingIterator
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHROMIUM = Path(os.environ.get("QUIVER_CHROMIUM", "/usr/bin/chromium"))
-DESKTOP = {"width": 1200, "height": 900}
+# What a file of browser tests is marked with.
+BROWSER_TESTS = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
+]
+DESKTOP: ViewportSize = {"width": 1200, "height": 900}
+PHONE: ViewportSize = {"width": 320, "height": 640}
 # A machine under load is slow; what is tested is that it comes.
 expect.set_options(timeout=30_000)
 
@@ -35,6 +42,15 @@ def served(app: WSGIApplication) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """Chromium, running while this lasts."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
 
 
 def _whole(app: WSGIApplication) -> WSGIApplication:
@@ -73,6 +89,16 @@ class Watched:
     def _note(self, wrong: bool, what: str) -> None:
         if wrong and not (self._allowed and self._allowed in what):
             self.faults.append(what)
+
+
+@contextmanager
+def watching(browser: Browser, address: str, context: BrowserContext | None = None) -> Iterator[Watched]:
+    """A page at *address*, in *context* or one for a desk, that is without fault at the end."""
+    context = context or browser.new_context(viewport=DESKTOP)
+    watched = Watched(context, address)
+    yield watched
+    context.close()
+    assert watched.faults == []
 
 
 # Runs in the page: text nodes whose colour is too near to that of their ground.

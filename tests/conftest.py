@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -24,3 +29,23 @@ def web_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.browsing import make_library
 
     return make_library(tmp_path_factory.mktemp("web"))
+
+
+# A browser a file, not one for all: while one runs, no other test of this thread could have an event loop of its own.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of one file."""
+    from tests.chromium import launched
+
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(web_library: Path) -> Iterator[str]:
+    """Where the pages of `web_library` are served; a file that serves something else has a fixture of this name."""
+    from tests.browsing import make_app
+    from tests.chromium import served
+
+    with served(make_app(web_library)) as address:
+        yield address

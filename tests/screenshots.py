@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browsing import make_app
-from tests.chromium import CHROMIUM, served
+from tests.chromium import launched, served
 from tests.page_types import BROWSER, PAGE_TYPES
 
 # Width of a page, and what it is scaled to on the sheet.
@@ -90,15 +90,13 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = make_app(options.library)
     paths = find_paths(app.test_client(), options.type)
-    with served(app) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with served(app) as address, launched() as browser:
         for device, (width, scaled) in WIDTHS.items():
             for scheme in SCHEMES:
                 pictures = take(browser, address, paths, width, scheme, options.height)
                 sheet = options.out / f"{device}-{scheme}.png"
                 sheet.write_bytes(lay_out(browser, list(paths), pictures, scaled, options.across))
                 print(sheet)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -10,17 +10,14 @@ from typing import Final
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browsing import app_with_sparql, has_bundle, make_app
-from tests.chromium import CHROMIUM, DESKTOP, served
+from tests.chromium import BROWSER_TESTS, DESKTOP, served
 from tests.npm_packages import node_modules
 from tests.page_types import PAGE_TYPES
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
-]
+pytestmark = BROWSER_TESTS
 # Scheme, width: all rules where the layout is another one, the contrast of colours where only they are.
 WAYS: Final = (
     ("light", 1200, None),
@@ -37,26 +34,16 @@ LET_OFF: Final = {
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    axe = node_modules() / "axe-core/axe.min.js"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(viewport=DESKTOP, reduced_motion="no-preference")  # type: ignore[arg-type]
-        # Put in by the browser itself, which no Content-Security-Policy keeps from it.
-        context.add_init_script(path=axe)
-        yield context
-        browser.close()
+def context(browser: Browser) -> BrowserContext:
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="no-preference")
+    # Put in by the browser itself, which no Content-Security-Policy keeps from it.
+    context.add_init_script(path=node_modules() / "axe-core/axe.min.js")
+    return context
 
 
 @pytest.fixture(scope="module")
 def client(web_library: Path) -> FlaskClient:
     return make_app(web_library).test_client()
-
-
-@pytest.fixture(scope="module")
-def address(web_library: Path) -> Iterator[str]:
-    with served(make_app(web_library)) as address:
-        yield address
 
 
 @pytest.fixture
@@ -87,7 +74,7 @@ def faults(page: Page, *, with_axe: bool) -> Iterator[str]:
     page.set_viewport_size({"width": ZOOMED, "height": 450})
     if (wide := page.evaluate(WIDTH)) > ZOOMED:
         yield f"zoom: {wide} px at 200 %"
-    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    page.set_viewport_size(DESKTOP)
     page.emulate_media(reduced_motion="reduce")
     yield from (f"motion: {one}" for one in page.evaluate(MOVING))
     page.emulate_media(media="print", color_scheme="dark")

@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browsing import app_with_sparql, has_bundle
-from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.chromium import BROWSER_TESTS, DESKTOP, PHONE, Watched, served, watching
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
-]
-PHONE: Final = {"width": 320, "height": 640}
+pytestmark = BROWSER_TESTS
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +29,10 @@ def address(app: Flask) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
-
-
 @pytest.fixture
 def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
-    watched = Watched(context, address)
-    yield watched
-    context.close()
-    assert watched.faults == []
+    with watching(browser, address) as watched:
+        yield watched
 
 
 def heading(page: Page) -> Locator:
@@ -66,11 +50,11 @@ def asked(page: Page) -> dict[str, list[str]]:
     ids=["desk", "phone", "desk without scripts", "phone without scripts"],
 )
 def test_a_reader_finds_a_way_through(
-    browser: Browser, address: str, viewport: dict[str, int], scheme: str, scripts: bool
+    browser: Browser, address: str, viewport: ViewportSize, scheme: str, scripts: bool
 ) -> None:
     """From a search to a paper, a file to take away, a co-author, a comparison, and the query behind what is said."""
     context = browser.new_context(
-        viewport=viewport,  # type: ignore[arg-type]
+        viewport=viewport,
         color_scheme=scheme,  # type: ignore[arg-type]
         java_script_enabled=scripts,
     )

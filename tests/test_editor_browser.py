@@ -10,23 +10,22 @@ from urllib.parse import parse_qs, urlsplit
 import pyoxigraph as ox
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from quiver.namespaces import PREFIXES, term
 from tests.browsing import BASE, HOSTILE, NO_BUNDLE, app_with_sparql, has_bundle
-from tests.chromium import CHROMIUM, CONTRAST, DESKTOP, Watched, served
+from tests.chromium import BROWSER_TESTS, CONTRAST, DESKTOP, Watched, served
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 PREFIX = "/dept/quiver"
 PAPERS = (
     "PREFIX q: <https://w3id.org/quiver/ontology#>\nSELECT ?paper WHERE { ?paper a q:Paper } ORDER BY ?paper LIMIT 3"
 )
 
 pytestmark = [
-    pytest.mark.browser,
+    *BROWSER_TESTS,
     pytest.mark.skipif(not has_bundle(), reason=NO_BUNDLE),
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
 ]
 
 
@@ -41,14 +40,6 @@ def address(app: Flask) -> Iterator[str]:
     """Where the service is, under a path prefix; what lies outside it is not found."""
     with served(DispatcherMiddleware(Flask("nothing"), {PREFIX: app})) as address:
         yield address + PREFIX
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
 
 
 class Session(Watched):
@@ -90,7 +81,7 @@ class Session(Watched):
 
 @pytest.fixture
 def session(browser: Browser, address: str) -> Iterator[Session]:
-    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=DESKTOP)
     session = Session(context, address)
     yield session
     context.close()

@@ -6,43 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from quiver.web.exports import EXPORTS
 from tests.browsing import make_app, path_of_title
-from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.chromium import BROWSER_TESTS, DESKTOP, PHONE, Watched, served, watching
 from tests.test_paper_page import make_zoo
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
-]
-PHONE = {"width": 320, "height": 640}
+pytestmark = BROWSER_TESTS
 TITLE = "Absolute Zero: Reinforced Self-play Reasoning with Zero Data"
-
-
-@pytest.fixture(scope="module")
-def address(web_library: Path) -> Iterator[str]:
-    with served(make_app(web_library)) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
 
 
 @pytest.fixture
 def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=DESKTOP)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
-    watched = Watched(context, address)
-    yield watched
-    context.close()
-    assert watched.faults == []
+    with watching(browser, address, context) as watched:
+        yield watched
 
 
 @pytest.mark.parametrize("extension", EXPORTS)
@@ -86,7 +66,7 @@ def test_references_are_copied_with_the_keyboard(watched: Watched, address: str,
 
 def test_the_table_of_other_records_scrolls_by_itself_on_a_phone(browser: Browser, tmp_path: Path) -> None:
     with served(make_app(make_zoo(tmp_path))) as address:
-        context = browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+        context = browser.new_context(viewport=PHONE)
         watched = Watched(context, address)
         watched.page.goto(f"{address}/paper/first/deep.html")
         expect(watched.page.locator(".compared .differs").first).to_be_attached()

@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.browsing import make_app
-from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.chromium import BROWSER_TESTS, DESKTOP, PHONE, Watched, served
 from tests.hostile import REJECTED, SOURCE, TEXTS, TOGETHER, make_hostile_library, paths_of
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
-]
-PHONE: Final = {"width": 320, "height": 640}
+pytestmark = BROWSER_TESTS
 # Elements and attributes that pages have none of, so that one that is there was made by a record.
 _PLANTED: Final = r"""() => [
   ...document.querySelectorAll(
@@ -47,11 +43,8 @@ def address(library: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
-        browser.close()
+def context(browser: Browser) -> BrowserContext:
+    return browser.new_context(viewport=PHONE)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +95,8 @@ def test_a_page_that_would_do_harm_is_seen_to(watched: Watched, address: str) ->
 
 def test_a_name_in_another_direction_turns_none_around_after_it(watched: Watched, address: str) -> None:
     """What a name's characters say of direction ends with the name."""
-    watched.page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    watched.page.set_viewport_size(DESKTOP)
     watched.page.goto(f"{address}/paper/{SOURCE}/all.html")
     turned = watched.page.evaluate(_TURNED)
-    watched.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    watched.page.set_viewport_size(PHONE)
     assert turned == 0

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browsing import make_app
-from tests.chromium import CHROMIUM, DESKTOP, Watched, served
+from tests.chromium import BROWSER_TESTS, DESKTOP, Watched, watching
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no Chromium at {CHROMIUM}"),
-]
+pytestmark = BROWSER_TESTS
 NAME = "/name/andrew_zhao.html"
-
-
-@pytest.fixture(scope="module")
-def address(web_library: Path) -> Iterator[str]:
-    with served(make_app(web_library)) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield running
-        running.close()
 
 
 @pytest.fixture
 def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")  # type: ignore[arg-type]
-    watched = Watched(context, address)
-    yield watched
-    context.close()
-    assert watched.faults == []
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    with watching(browser, address, context) as watched:
+        yield watched
 
 
 @pytest.fixture
@@ -128,7 +107,7 @@ def test_what_waits_opens_without_scripts(plain: Page, address: str) -> None:
 
 
 def test_a_panel_that_does_not_come_says_so(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport=DESKTOP)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     page.goto(address + NAME)
 
