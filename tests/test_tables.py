@@ -53,6 +53,16 @@ def test_a_damaged_table_is_an_error_with_its_path(tmp_path: Path) -> None:
         Table(tmp_path).get(["a"])
 
 
+def test_a_damaged_block_of_a_table_is_an_error_with_its_path(tmp_path: Path) -> None:
+    write_generation(tmp_path, 0, {"a": b"1" * 100})
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"\0" * 8 + path.read_bytes()[8:])
+    with pytest.raises(DamagedRelease, match=path.name):
+        Table(tmp_path).get(["a"])
+    with pytest.raises(DamagedRelease, match=path.name):
+        list(Table(tmp_path).entries())
+
+
 def document(number: int, size: int) -> list[str]:
     subject = f"http://x/{number}"
     fragments = [f'<{subject}#a{at}> <http://p> "{"x" * 40} {at}" .\n' for at in range(size)]
