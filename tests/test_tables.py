@@ -116,3 +116,15 @@ def test_parts_are_joined_with_their_lists(tmp_path: Path) -> None:
     left = take_out(joined, index, find_members(index, [b"<http://x/1042"]), tmp_path / "k", tmp_path / "members/k")
     assert left is not None
     assert left.documents == ["".join(document(1042, 100)).encode()]
+
+
+def test_a_damaged_member_of_a_part_is_an_error_with_its_path(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path, "parts/derived/a.nq.gz")
+    writer.write(document(1, 5))
+    assert writer.close() is not None
+    source, listed = tmp_path / "parts/derived/a.nq.gz", index_path(tmp_path, "parts/derived/a.nq.gz")
+    source.write_bytes(b"\0" * source.stat().st_size)
+    index = MemberIndex.read(listed)
+    wanted = find_members(index, [b"<http://x/1"])
+    with pytest.raises(DamagedRelease, match=source.name):
+        take_out(source, index, wanted, tmp_path / "parts/derived/b.nq.gz", tmp_path / "members/b")
