@@ -11,7 +11,6 @@ from quiver.dumps import PartWriter
 from quiver.identifiers import Minter
 from quiver.manifest import SourceCounts
 from quiver.mapping import map_cluster_page
-from quiver.records import ClusterPage
 from quiver.releases.deriving import write_tally
 from quiver.releases.rejects import RejectWriter
 from quiver.releases.settled import (
@@ -23,7 +22,7 @@ from quiver.releases.settled import (
     settled_of,
 )
 from quiver.releases.spool import Frame, FrameWriter, read_frames
-from quiver.releases.stages import LISTINGS, NO_LISTING, Kept, decode_item, frames_path, part_path, settle
+from quiver.releases.stages import LISTINGS, NO_LISTING, Kept, decode_item, frames_path, page_of, part_path, settle
 from quiver.releases.steps import Making, Plan
 from quiver.releases.tables import table_path
 
@@ -83,16 +82,16 @@ def settle_pages(plan: Plan, making: Making) -> SettledPages:
             keeper.write(key, settled_of(frames))
             kept, losers, equal = settle(frames, checksums)
             now[key] = kept
-            page = _page(kept)
+            page = page_of(kept)
             counts = SourceCounts(0, 1, equal, len(losers), 1)
             tally.add_page(key, page.name)
             if old.versions:
                 before[key], fell, same = settle(old.frames(key), checksums)
                 counts = counts.minus(SourceCounts(0, 1, same, len(fell), 1))
-                former.add_page(key, _page(before[key]).name)
+                former.add_page(key, page_of(before[key]).name)
                 if fell:
                     making.conflicts.setdefault((slug, "cluster-page"), set()).add(key)
-                for paper in _page(before[key]).lists:
+                for paper in page_of(before[key]).lists:
                     listings.write(paper, key, NO_LISTING)
             making.count(slug, counts)
             making.add("cluster_pages", counts.pages)
@@ -111,12 +110,6 @@ def settle_pages(plan: Plan, making: Making) -> SettledPages:
         tally.subtract(former.with_bare_names())
         making.tallies.append((str(path), write_tally(tally, plan.derived_shares, path)))
     return pages
-
-
-def _page(kept: Kept) -> ClusterPage:
-    page = decode_item(kept.frame.body)
-    assert isinstance(page, ClusterPage)
-    return page
 
 
 def map_pages(plan: Plan, making: Making, pages: SettledPages) -> None:
@@ -145,7 +138,7 @@ def map_pages(plan: Plan, making: Making, pages: SettledPages) -> None:
 
 def _present(making: Making, slug: str, now: dict[str, Kept], before: dict[str, Kept]) -> tuple[set[str], set[str]]:
     """Which of the papers that pages list the parent has, and which the release in the making."""
-    listed = {paper for kept in (*now.values(), *before.values()) for paper in _page(kept).lists}
+    listed = {paper for kept in (*now.values(), *before.values()) for paper in page_of(kept).lists}
     parent = making.parent_of(slug)
     assert parent is not None
     was = SettledTable(papers_folder(parent, slug)).get(listed)
@@ -165,7 +158,7 @@ class _Mapper:
         """The statements of each page, by its IRI; *found* are, by page, papers that there are."""
         return {
             self.minter.cluster_page(self.source, key): map_cluster_page(
-                _page(kept),
+                page_of(kept),
                 source=self.source,
                 key=key,
                 found=found.get(key, set()),
