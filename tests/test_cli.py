@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -243,6 +244,12 @@ def test_progress_is_plain_lines_where_the_output_is_no_terminal(tmp_path: Path)
     assert "\r" not in result.stderr
     assert "\x1b" not in result.stderr
     assert quiver("build", tmp_path / "library", *write_sample(tmp_path), "--quiet").stderr == ""
+    more = tmp_path / "more.jsonl"
+    more.write_text('{"key": "a", "title": "A"}\n')
+    # What changes in a store is counted in statements, what is loaded in bytes.
+    stderr = quiver("add", tmp_path / "library", more).stderr
+    assert re.search(r"^Changing the store: [0-9]+ statements, ", stderr, re.MULTILINE)
+    assert "Loading the store" not in stderr
 
 
 def test_a_reader_of_our_output_may_leave(library: Path) -> None:

@@ -53,6 +53,16 @@ def test_a_damaged_table_is_an_error_with_its_path(tmp_path: Path) -> None:
         Table(tmp_path).get(["a"])
 
 
+def test_a_damaged_block_of_a_table_is_an_error_with_its_path(tmp_path: Path) -> None:
+    write_generation(tmp_path, 0, {"a": b"1" * 100})
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"\0" * 8 + path.read_bytes()[8:])
+    with pytest.raises(DamagedRelease, match=path.name):
+        Table(tmp_path).get(["a"])
+    with pytest.raises(DamagedRelease, match=path.name):
+        list(Table(tmp_path).entries())
+
+
 def document(number: int, size: int) -> list[str]:
     subject = f"http://x/{number}"
     fragments = [f'<{subject}#a{at}> <http://p> "{"x" * 40} {at}" .\n' for at in range(size)]
@@ -106,3 +116,15 @@ def test_parts_are_joined_with_their_lists(tmp_path: Path) -> None:
     left = take_out(joined, index, find_members(index, [b"<http://x/1042"]), tmp_path / "k", tmp_path / "members/k")
     assert left is not None
     assert left.documents == ["".join(document(1042, 100)).encode()]
+
+
+def test_a_damaged_member_of_a_part_is_an_error_with_its_path(tmp_path: Path) -> None:
+    writer = PartWriter(tmp_path, "parts/derived/a.nq.gz")
+    writer.write(document(1, 5))
+    assert writer.close() is not None
+    source, listed = tmp_path / "parts/derived/a.nq.gz", index_path(tmp_path, "parts/derived/a.nq.gz")
+    source.write_bytes(b"\0" * source.stat().st_size)
+    index = MemberIndex.read(listed)
+    wanted = find_members(index, [b"<http://x/1"])
+    with pytest.raises(DamagedRelease, match=source.name):
+        take_out(source, index, wanted, tmp_path / "parts/derived/b.nq.gz", tmp_path / "members/b")

@@ -17,6 +17,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "drop": ("Taking out the source", "shares"),
     "derive": ("Deriving clusters and venues", "shares"),
     "load": ("Loading the store", "bytes"),
+    "change": ("Changing the store", "statements"),
     "index": ("Changing the text index", ""),
     "compact": ("Compacting the store", ""),
     "answer": ("Answering the costly queries", ""),

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 import msgspec
 from isal import isal_zlib
@@ -22,6 +22,7 @@ from isal import isal_zlib
 from quiver.errors import DamagedRelease
 
 _LEVEL: Final = 2
+GZIP_ERROR: Final = cast("type[Exception]", isal_zlib.error)  # its stub calls it an instance
 FOLDER: Final = "members"
 
 
@@ -141,7 +142,11 @@ def find_members(index: MemberIndex, subjects: Iterable[bytes]) -> dict[int, lis
 def take_out(
     source: Path, index: MemberIndex, wanted: dict[int, list[bytes]], target: Path, target_index: Path
 ) -> Remainder | None:
-    """Write the part *source* without the documents *wanted* to *target*, and its list; None where none was there."""
+    """Write the part *source* without the documents *wanted* to *target*, and its list; None where none was there.
+
+    Raises:
+        DamagedRelease: a member that is looked at is none of gzip.
+    """
     taken: list[bytes] = []
     changed: dict[int, tuple[bytes, int, int]] = {}
     gone: Counter[tuple[int, int]] = Counter()
@@ -151,7 +156,11 @@ def take_out(
     with source.open("rb") as file:
         for number, subjects in sorted(wanted.items()):
             file.seek(offsets[number])
-            text, documents = _cut(unpack_member(file.read(index.members[number].size)), subjects)
+            try:
+                text = unpack_member(file.read(index.members[number].size))
+            except GZIP_ERROR as error:
+                raise DamagedRelease(f"{source}: {error}", value=str(source)) from error
+            text, documents = _cut(text, subjects)
             if not documents:
                 continue
             for subject, document in documents.items():

@@ -30,7 +30,6 @@ _READ_BYTES: Final = 1 << 16
 _SHOWN_CHARACTERS: Final = 300
 _IDLE_KEPT: Final = 16
 _CONNECT_S: Final = 5.0
-_TOO_LATE: Final = (408, 504)
 
 
 class Reply:

@@ -7,7 +7,7 @@ there. A batch that was sent twice is there once, since a graph is a set.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,11 +24,10 @@ from quiver.engines.writing import EngineWriter
 from quiver.errors import EndpointFailed
 from quiver.manifest import Manifest
 from quiver.namespaces import term
-from quiver.releases import Library, Release
+from quiver.releases import Library, Progress, Release, silent
 
 # What is compared value by value, of each part.
 _SAMPLED: Final = 200
-Progress = Callable[[str, int, int], None]
 
 
 class LoadState(msgspec.Struct):
@@ -62,7 +61,7 @@ def load_release(
     writer: EngineWriter,
     *,
     replace: bool = False,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
 ) -> LoadReport:
     """Write *release* by *writer*, and verify it; *replace* empties its graph there first.
 

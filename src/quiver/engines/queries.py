@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final, Literal, cast
 from urllib.parse import urlencode
@@ -12,6 +12,7 @@ import msgspec
 import pyoxigraph as ox
 
 from quiver.engines.client import EndpointClient, Reply, first_words
+from quiver.engines.differences import Engine
 from quiver.errors import EndpointFailed, MalformedQuery, QueryTimeout, QuiverError, ResultTooLarge
 from quiver.namespaces import term
 from quiver.telemetry import logger
@@ -70,6 +71,17 @@ def asking(
         if reply.status != 200:
             raise failure_of(reply, client.address)
         yield reply
+
+
+def engine_behind(client: EndpointClient, timeout_s: float | None = None) -> Engine:
+    """The engine that answers *client*, by the response to a question that costs it nothing.
+
+    Raises:
+        QueryTimeout, EndpointFailed: as for `asking`.
+    """
+    with asking(client, "ASK {}", "boolean", DataSet(), timeout_s=timeout_s) as reply:
+        reply.read_all()
+        return reply.engine
 
 
 def failure_of(reply: Reply, address: str, *, openly: bool = False) -> QuiverError:
@@ -181,6 +193,17 @@ def _boolean(value: bool) -> ox.QueryBoolean:
     result = ox.parse_query_results(text, format=ox.QueryResultsFormat.JSON)
     assert isinstance(result, ox.QueryBoolean)
     return result
+
+
+def iri_list(iris: Iterable[str]) -> str:
+    """IRIs for a VALUES block; made of nodes, which hold nothing that ends an IRI in SPARQL."""
+    return " ".join(str(ox.NamedNode(iri)) for iri in iris)
+
+
+def counted(rows: Sequence[ox.QuerySolution]) -> int:
+    """The count ?n in the one row of a table; 0 where there is none."""
+    value = rows[0]["n"] if rows else None
+    return int(value.value) if isinstance(value, ox.Literal) else 0
 
 
 def triple_of(solution: ox.QuerySolution) -> ox.Triple:

@@ -17,13 +17,15 @@ from quiver.catalogue import BoundQuery
 from quiver.catalogue.answers import Result
 from quiver.catalogue.standalone import query_form
 from quiver.engines.client import EndpointClient
-from quiver.engines.differences import Engine
 from quiver.engines.facts import Facts, KnownFacts
 from quiver.engines.queries import (
     DataSet,
     Form,
     asking,
+    counted,
     cut_off,
+    engine_behind,
+    iri_list,
     parsing,
     read_table,
     read_triples,
@@ -65,17 +67,12 @@ class EndpointReader(GraphReader):
         self._client = EndpointClient(
             target.url, target.credentials, timeout_s=target.timeout_s, max_bytes=target.max_bytes
         )
-        self.engine = self._recognise()
+        self.engine = engine_behind(self._client)
         graph = target.graph_of(manifest.id, manifest.base, needed=self.engine.needs_graph)
         self._graphs = DataSet((graph,) if graph else ())
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[ox.Triple, ...] | None] = OrderedDict()
         self._check(manifest)
-
-    def _recognise(self) -> Engine:
-        with asking(self._client, "ASK {}", "boolean", DataSet()) as reply:
-            reply.read_all()
-            return reply.engine
 
     def _check(self, manifest: Manifest) -> None:
         """Nothing, where the endpoint holds this release as far as the size of one class tells.
@@ -85,8 +82,7 @@ class EndpointReader(GraphReader):
         """
         expected = {key: count for key in ("papers", "sources") if (count := manifest.counts.get(key, 0))}
         for key, count in expected.items():
-            rows = self._select(f"SELECT (COUNT(?s) AS ?n) WHERE {{ ?s a <{term(COUNTED[key])}> }}")
-            found = int(_value(rows[0]["n"])) if rows else 0
+            found = counted(self._select(f"SELECT (COUNT(?s) AS ?n) WHERE {{ ?s a <{term(COUNTED[key])}> }}"))
             if found != count:
                 place = f" in the graph <{self._graphs.default[0]}>" if self._graphs.default else ""
                 raise EndpointFailed(
@@ -150,7 +146,7 @@ class EndpointReader(GraphReader):
         for batch in _batches(unknown):
             for property_ in order:
                 # One constant property at a time: two VALUES make Oxigraph scan (3 s where this takes 3 ms).
-                text = f"SELECT ?s ?o WHERE {{ VALUES ?s {{ {_list(batch)} }} ?s <{property_}> ?o }}"
+                text = f"SELECT ?s ?o WHERE {{ VALUES ?s {{ {iri_list(batch)} }} ?s <{property_}> ?o }}"
                 for row in self._select(text):
                     subject, value = row["s"], row["o"]
                     assert isinstance(subject, ox.NamedNode)
@@ -161,7 +157,7 @@ class EndpointReader(GraphReader):
     def objects(self, iris: Iterable[str], curie: str) -> set[str]:
         found: set[str] = set()
         for batch in _batches(list(dict.fromkeys(iris))):
-            text = f"SELECT DISTINCT ?o WHERE {{ VALUES ?s {{ {_list(batch)} }} ?s <{term(curie)}> ?o }}"
+            text = f"SELECT DISTINCT ?o WHERE {{ VALUES ?s {{ {iri_list(batch)} }} ?s <{term(curie)}> ?o }}"
             found.update(node.value for row in self._select(text) if isinstance(node := row["o"], ox.NamedNode))
         return found
 
@@ -258,7 +254,7 @@ class EndpointReader(GraphReader):
 
     def _read_statements(self, iris: Sequence[str]) -> dict[str, tuple[ox.Triple, ...] | None]:
         most = _MOST_STATEMENTS
-        text = f"SELECT ?s ?p ?o WHERE {{ VALUES ?s {{ {_list(iris)} }} ?s ?p ?o }} LIMIT {most + 1:d}"
+        text = f"SELECT ?s ?p ?o WHERE {{ VALUES ?s {{ {iri_list(iris)} }} ?s ?p ?o }} LIMIT {most + 1:d}"
         rows = self._select(text)
         if len(rows) > most:
             if len(iris) == 1:
@@ -310,12 +306,3 @@ def _batches(iris: Sequence[str], size: int = _BATCH) -> Iterator[list[str]]:
     rest = iter(iris)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-def _list(iris: Iterable[str]) -> str:
-    """IRIs for a VALUES block; made of nodes, which hold nothing that ends an IRI in SPARQL."""
-    return " ".join(str(ox.NamedNode(iri)) for iri in iris)
-
-
-def _value(node: object) -> str:
-    return node.value if isinstance(node, ox.Literal) else "0"

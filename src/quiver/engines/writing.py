@@ -9,11 +9,9 @@ from urllib.parse import quote, urlencode
 import pyoxigraph as ox
 
 from quiver.engines.client import EndpointClient, Reply
-from quiver.engines.queries import DataSet, asking, failure_of, read_table, triple_of
-from quiver.engines.remote import COUNTED
+from quiver.engines.queries import DataSet, asking, counted, engine_behind, failure_of, iri_list, read_table, triple_of
 from quiver.engines.target import Target, check_address
 from quiver.errors import EndpointFailed, MalformedQuery, QuiverError
-from quiver.namespaces import term
 
 _WRITTEN: Final = (200, 201, 202, 204)
 _FULL: Final = (507,)
@@ -34,9 +32,7 @@ class EngineWriter:
         self._client = EndpointClient(
             target.url, target.credentials, timeout_s=target.timeout_s, max_bytes=target.max_bytes
         )
-        with asking(self._client, "ASK {}", "boolean", DataSet()) as reply:
-            reply.read_all()
-            self.engine = reply.engine
+        self.engine = engine_behind(self._client)
         self.graph = target.graph_of(release_id, base, needed=self.engine.needs_graph)
         self.url = target.url
         # An update address alone means that updates are wanted.
@@ -87,25 +83,19 @@ class EngineWriter:
 
     def count(self) -> int:
         """How many statements the graph of the release has."""
-        return self._counted("SELECT (COUNT(*) AS ?n) WHERE { ?s ?p ?o }")
+        return counted(self._rows("SELECT (COUNT(*) AS ?n) WHERE { ?s ?p ?o }"))
 
-    def class_counts(self, classes: Sequence[str] = tuple(map(term, COUNTED.values()))) -> dict[str, int]:
+    def class_counts(self, classes: Sequence[str]) -> dict[str, int]:
         """How many members each of these classes has (full IRIs)."""
         return {
-            class_: self._counted(f"SELECT (COUNT(?s) AS ?n) WHERE {{ ?s a {ox.NamedNode(class_)} }}")
+            class_: counted(self._rows(f"SELECT (COUNT(?s) AS ?n) WHERE {{ ?s a {ox.NamedNode(class_)} }}"))
             for class_ in classes
         }
 
     def about(self, iris: Sequence[str]) -> set[ox.Triple]:
         """All statements about these resources."""
-        nodes = " ".join(str(ox.NamedNode(iri)) for iri in iris)
-        text = f"SELECT ?s ?p ?o WHERE {{ VALUES ?s {{ {nodes} }} ?s ?p ?o }}"
+        text = f"SELECT ?s ?p ?o WHERE {{ VALUES ?s {{ {iri_list(iris)} }} ?s ?p ?o }}"
         return {triple_of(row) for row in self._rows(text)}
-
-    def _counted(self, text: str) -> int:
-        rows = self._rows(text)
-        value = rows[0]["n"] if rows else None
-        return int(value.value) if isinstance(value, ox.Literal) else 0
 
     def _rows(self, text: str) -> list[ox.QuerySolution]:
         # Counting is a scan in most engines.

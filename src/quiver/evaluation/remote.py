@@ -16,7 +16,7 @@ from typing import Final
 import pyoxigraph
 
 from quiver.engines import EndpointClient, Engine, Target
-from quiver.engines.queries import DataSet, Form, asking, cut_off, parsing, read_table, read_triples
+from quiver.engines.queries import DataSet, Form, asking, cut_off, engine_behind, parsing, read_table, read_triples
 from quiver.errors import MalformedQuery, QueryRefused
 from quiver.evaluation.faults import explain_syntax_error
 from quiver.evaluation.inspection import Admitted, is_update, update_refused
@@ -99,9 +99,7 @@ class RemoteEngine:
 
     def _recognise(self, timeout_s: float) -> Engine:
         if self._engine is None:
-            with asking(self._client, "ASK {}", "boolean", DataSet(), timeout_s=timeout_s) as reply:
-                reply.read_all()
-                self._engine = reply.engine
+            self._engine = engine_behind(self._client, timeout_s)
         return self._engine
 
 

@@ -195,7 +195,7 @@ def change_store(making: Making, changed: ChangedParts, compact: bool, progress:
                 raise _differs(making.parent, quad, "lacks")
             store.remove(quad)
             done += 1
-        progress("load", done, total)
+        progress("change", done, total)
     for part in making.parts:
         quads: list[pyoxigraph.Quad] = []
         for lines in read_documents(Path(part.path)):
@@ -207,10 +207,10 @@ def change_store(making: Making, changed: ChangedParts, compact: bool, progress:
                 done += len(quads)
                 store.extend(quads)
                 quads.clear()
-                progress("load", done, total)
+                progress("change", done, total)
         store.extend(quads)
         done += len(quads)
-        progress("load", done, total)
+        progress("change", done, total)
     store.flush()
     del store
     # The engine leaves its write-ahead log (as large as what changed) to the next who opens the store for writing.

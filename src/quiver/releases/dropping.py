@@ -9,11 +9,10 @@ import msgspec
 from quiver.derive import Tally
 from quiver.identifiers import Minter
 from quiver.mapping import map_paper
-from quiver.records import ClusterPage, Record
 from quiver.releases.deriving import write_tally
 from quiver.releases.settled import SettledTable, pages_folder, papers_folder
-from quiver.releases.stages import decode_item, settle
-from quiver.releases.steps import Making, Plan
+from quiver.releases.stages import count_paper, page_of, record_of, settle
+from quiver.releases.steps import Making, Plan, by_number
 from quiver.releases.workers import Workers
 
 
@@ -50,26 +49,22 @@ def drop_share(task: DropTask) -> DropDone:
         if not settled.versions:
             continue
         kept, _, _ = settle(settled.frames(key), task.checksums)
-        record = decode_item(kept.frame.body)
-        assert isinstance(record, Record)
         mapped = map_paper(
-            record, source=task.source, key=key, files=(), locator="", listed_by=settled.listed_by, minter=minter
+            record_of(kept),
+            source=task.source,
+            key=key,
+            files=(),
+            locator="",
+            listed_by=settled.listed_by,
+            minter=minter,
         )
-        former.add_paper(
-            task.source,
-            ((s.cluster, s.stated_name, s.row, s.row_id) for s in mapped.signatures),
-            mapped.venues,
-            mapped.edition,
-            settled.listed_by,
-        )
+        count_paper(former, task.source, mapped, settled.listed_by)
         papers += 1
         signatures += len(mapped.signatures)
         unindexed.append(minter.path(mapped.iri) or "")
     if task.share == 0:
         for key, settled in SettledTable(pages_folder(Path(task.parent), task.source)).entries():
-            page = decode_item(settle(settled.frames(key), task.checksums)[0].frame.body)
-            assert isinstance(page, ClusterPage)
-            former.add_page(key, page.name)
+            former.add_page(key, page_of(settle(settled.frames(key), task.checksums)[0]).name)
             pages += 1
     tally = Tally()
     tally.subtract(former.with_bare_names())
@@ -92,8 +87,7 @@ def drop_sources(plan: Plan, making: Making, workers: Workers) -> None:
     parent = making.parent
     if parent is None or not making.dropped:
         return
-    known = {one.number: one.sha256 for one in parent.manifest.inputs}
-    checksums = tuple(known.get(number, "") for number in range(max(known, default=-1) + 1))
+    checksums = by_number(parent.manifest.inputs, lambda one: one.sha256)
     tasks = [
         DropTask(slug, share, plan.derived_shares, making.minter.base, checksums, str(making.folder), str(parent.path))
         for slug in making.dropped

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from quiver.derive import Tally, share_of
 from quiver.dumps import PartWriter
 from quiver.identifiers import Minter
 from quiver.manifest import SourceCounts
 from quiver.mapping import map_cluster_page
-from quiver.records import ClusterPage
 from quiver.releases.deriving import write_tally
 from quiver.releases.rejects import RejectWriter
 from quiver.releases.settled import (
@@ -22,9 +22,30 @@ from quiver.releases.settled import (
     settled_of,
 )
 from quiver.releases.spool import Frame, FrameWriter, read_frames
-from quiver.releases.stages import LISTINGS, NO_LISTING, Kept, decode_item, frames_path, part_path, settle
+from quiver.releases.stages import LISTINGS, NO_LISTING, Kept, decode_item, frames_path, page_of, part_path, settle
 from quiver.releases.steps import Making, Plan
 from quiver.releases.tables import table_path
+
+
+class _Listings:
+    """Tells the shares of a source's papers who lists them; a file exists only where a share is told something."""
+
+    def __init__(self, folder: Path, source: str, shares: int) -> None:
+        self._folder, self._source, self._shares = folder, source, shares
+        self._writers: dict[int, FrameWriter] = {}
+
+    def write(self, paper: str, page: str, name: bytes) -> None:
+        """Say that *page* lists *paper* by *name*, or that it does no longer: `NO_LISTING`."""
+        share = share_of(paper, self._shares)
+        writer = self._writers.get(share)
+        if writer is None:
+            path = frames_path(self._folder, self._source, share) / LISTINGS
+            writer = self._writers[share] = FrameWriter(path)
+        writer.write(Frame(paper, b"", 0, page, name))
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
 
 
 @dataclass(slots=True)
@@ -51,35 +72,27 @@ def settle_pages(plan: Plan, making: Making) -> SettledPages:
         known = SettledTable(pages_folder(parent, slug)).get(came) if parent else {}
         keeper = SettledWriter(table_path(pages_folder(making.folder, slug), making.generation, 0, 1))
         rejects = RejectWriter(making.folder / "rejects", slug, "pages")
-        listings: dict[int, FrameWriter] = {}
+        listings = _Listings(making.folder, slug, shares)
         tally, former = Tally(), Tally()
         now = pages.now.setdefault(slug, {})
         before = pages.before.setdefault(slug, {})
-
-        def tell(paper: str, page: str, name: bytes) -> None:
-            share = share_of(paper, shares)  # noqa: B023
-            writer = listings.get(share)  # noqa: B023
-            if writer is None:
-                writer = listings[share] = FrameWriter(frames_path(making.folder, slug, share) / LISTINGS)  # noqa: B023
-            writer.write(Frame(paper, b"", 0, page, name))
-
         for key in sorted(came):
             old = known.get(key) or Settled()
             frames = old.frames(key) + came[key]
             keeper.write(key, settled_of(frames))
             kept, losers, equal = settle(frames, checksums)
             now[key] = kept
-            page = _page(kept)
+            page = page_of(kept)
             counts = SourceCounts(0, 1, equal, len(losers), 1)
             tally.add_page(key, page.name)
             if old.versions:
                 before[key], fell, same = settle(old.frames(key), checksums)
                 counts = counts.minus(SourceCounts(0, 1, same, len(fell), 1))
-                former.add_page(key, _page(before[key]).name)
+                former.add_page(key, page_of(before[key]).name)
                 if fell:
                     making.conflicts.setdefault((slug, "cluster-page"), set()).add(key)
-                for paper in _page(before[key]).lists:
-                    tell(paper, key, NO_LISTING)
+                for paper in page_of(before[key]).lists:
+                    listings.write(paper, key, NO_LISTING)
             making.count(slug, counts)
             making.add("cluster_pages", counts.pages)
             new = {frame.input for frame in came[key]}
@@ -89,22 +102,14 @@ def settle_pages(plan: Plan, making: Making) -> SettledPages:
                 message = rejects.write_conflict(frame, names[frame.input], decode_item(frame.body), stands)
                 making.messages.append(message)
             for paper in page.lists:
-                tell(paper, key, page.name.encode())
-        for writer in listings.values():
-            writer.close()
-        for closing in (rejects, keeper):
+                listings.write(paper, key, page.name.encode())
+        for closing in (listings, rejects, keeper):
             closing.close()
         path = making.folder / "tallies" / "pages" / slug
         tally.with_bare_names()
         tally.subtract(former.with_bare_names())
         making.tallies.append((str(path), write_tally(tally, plan.derived_shares, path)))
     return pages
-
-
-def _page(kept: Kept) -> ClusterPage:
-    page = decode_item(kept.frame.body)
-    assert isinstance(page, ClusterPage)
-    return page
 
 
 def map_pages(plan: Plan, making: Making, pages: SettledPages) -> None:
@@ -116,16 +121,16 @@ def map_pages(plan: Plan, making: Making, pages: SettledPages) -> None:
         now = dict(pages.now.get(slug, {}))
         parent = making.parent_of(slug)
         if parent is None:
-            documents = mapper.documents(now, lambda key: found.get(key, set()))  # noqa: B023
+            documents = mapper.documents(now, found)
             former: dict[str, list[str]] = {}
         else:
             before = dict(pages.before.get(slug, {}))
             others = SettledTable(pages_folder(parent, slug)).get(found.keys() - now.keys())
             for key, settled in others.items():
                 now[key] = before[key] = settle(settled.frames(key), checksums)[0]
-            there = _present(making, slug, now, before)
-            documents = mapper.documents(now, lambda _: there[1])  # noqa: B023
-            former = mapper.documents(before, lambda _: there[0])  # noqa: B023
+            was, there = _present(making, slug, now, before)
+            documents = mapper.documents(now, dict.fromkeys(now, there))
+            former = mapper.documents(before, dict.fromkeys(before, was))
         writer = PartWriter(making.folder, part_path(slug, "pages", making.generation))
         making.put(slug, writer, former, documents)
         making.keep(writer.close())
@@ -133,7 +138,7 @@ def map_pages(plan: Plan, making: Making, pages: SettledPages) -> None:
 
 def _present(making: Making, slug: str, now: dict[str, Kept], before: dict[str, Kept]) -> tuple[set[str], set[str]]:
     """Which of the papers that pages list the parent has, and which the release in the making."""
-    listed = {paper for kept in (*now.values(), *before.values()) for paper in _page(kept).lists}
+    listed = {paper for kept in (*now.values(), *before.values()) for paper in page_of(kept).lists}
     parent = making.parent_of(slug)
     assert parent is not None
     was = SettledTable(papers_folder(parent, slug)).get(listed)
@@ -149,14 +154,14 @@ class _Mapper:
     minter: Minter
     checksums: tuple[str, ...]
 
-    def documents(self, pages: dict[str, Kept], found: Callable[[str], set[str]]) -> dict[str, list[str]]:
-        """The statements of each page, by its IRI; *found* are the papers of a page's listing that there are."""
+    def documents(self, pages: dict[str, Kept], found: Mapping[str, set[str]]) -> dict[str, list[str]]:
+        """The statements of each page, by its IRI; *found* are, by page, papers that there are."""
         return {
             self.minter.cluster_page(self.source, key): map_cluster_page(
-                _page(kept),
+                page_of(kept),
                 source=self.source,
                 key=key,
-                found=found(key),
+                found=found.get(key, set()),
                 files=[self.minter.source_file(self.source, self.checksums[index]) for index in kept.inputs],
                 locator=kept.locator,
                 minter=self.minter,

@@ -10,7 +10,7 @@ from typing import Final
 from quiver.config import Settings
 from quiver.errors import NotEnoughDisk
 from quiver.manifest import Manifest
-from quiver.releases.steps import EXPANSION, expanded_size
+from quiver.releases.steps import expanded_size
 
 # Bytes of disk for each byte of records, at the peak of a build. What stays was 4.7 (records with abstracts) and 12
 # (mostly without); while the store is compacted it is there twice.
@@ -22,7 +22,6 @@ _MOST: Final = 25.0
 _LEAST: Final = 5_000_000
 # What a change writes again, whatever it changes.
 _REWRITTEN: Final = ("parts/derived/", "members/derived/")
-_COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def check_space(
@@ -45,7 +44,7 @@ def check_space(
     if not settings.flag("disk_check"):
         return
     ratio = _PEAK if before is None else min(_MOST, max(1.0, _PEAK_OF_RELEASE * _ratio(before)))
-    needed = _LEAST + int(ratio * sum(expanded_size(path) for path in files))
+    needed = _LEAST + int(ratio * sum(expanded_size(path.name, path.stat().st_size) for path in files))
     if change and before is not None:
         again = _REWRITTEN + (("store/",) if compact else ())
         needed += sum(file.size for file in before.files if file.path.startswith(again))
@@ -60,5 +59,5 @@ def check_space(
 
 def _ratio(before: Manifest) -> float:
     """Bytes of a release for each byte of its records."""
-    read = sum(known.size * (EXPANSION if known.name.endswith(_COMPRESSED) else 1) for known in before.inputs)
+    read = sum(expanded_size(known.name, known.size) for known in before.inputs)
     return sum(file.size for file in before.files) / read if read else _PEAK

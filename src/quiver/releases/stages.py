@@ -154,6 +154,20 @@ class Kept(msgspec.Struct, frozen=True):
     locator: str
 
 
+def record_of(kept: Kept) -> Record:
+    """The record of a paper that stands."""
+    record = decode_item(kept.frame.body)
+    assert isinstance(record, Record)
+    return record
+
+
+def page_of(kept: Kept) -> ClusterPage:
+    """The cluster page that stands."""
+    page = decode_item(kept.frame.body)
+    assert isinstance(page, ClusterPage)
+    return page
+
+
 def settle(frames: list[Frame], checksums: tuple[str, ...]) -> tuple[Kept, list[Frame], int]:
     """Of the frames of one key: the one kept, those in conflict with it, and how many equal ones there were besides.
 
@@ -214,20 +228,18 @@ class _State(msgspec.Struct):
     losers: list[Frame]
     equal: int
     mapped: MappedPaper
-    listed_by: dict[str, str]
 
-    def count_into(self, tally: Tally, source: str) -> None:
-        mapped = self.mapped
-        signatures = ((s.cluster, s.stated_name, s.row, s.row_id) for s in mapped.signatures)
-        tally.add_paper(source, signatures, mapped.venues, mapped.edition, self.listed_by)
+
+def count_paper(tally: Tally, source: str, mapped: MappedPaper, listed_by: dict[str, str]) -> None:
+    """Add what a paper contributes to *tally*."""
+    signatures = ((s.cluster, s.stated_name, s.row, s.row_id) for s in mapped.signatures)
+    tally.add_paper(source, signatures, mapped.venues, mapped.edition, listed_by)
 
 
 def _state(frames: list[Frame], listed_by: dict[str, str], task: MapTask, minter: Minter) -> _State:
     kept, losers, equal = settle(frames, task.checksums)
-    record = decode_item(kept.frame.body)
-    assert isinstance(record, Record)
     mapped = map_paper(
-        record,
+        record_of(kept),
         source=task.source,
         key=kept.frame.key,
         files=[minter.source_file(task.source, task.checksums[index]) for index in kept.inputs],
@@ -235,7 +247,7 @@ def _state(frames: list[Frame], listed_by: dict[str, str], task: MapTask, minter
         listed_by=listed_by,
         minter=minter,
     )
-    return _State(kept, losers, equal, mapped, listed_by)
+    return _State(kept, losers, equal, mapped)
 
 
 def map_share(task: MapTask) -> MapDone:
@@ -277,7 +289,7 @@ def map_share(task: MapTask) -> MapDone:
         rejected += len(now.losers)
         signatures += len(now.mapped.signatures)
         document = _paper_document(now.mapped, minter)
-        now.count_into(tally, task.source)
+        count_paper(tally, task.source, now.mapped, listed_by)
         if before is None:
             writer.write(now.mapped.lines)
             documents.write(document)
@@ -287,7 +299,7 @@ def map_share(task: MapTask) -> MapDone:
             duplicates -= before.equal
             rejected -= len(before.losers)
             signatures -= len(before.mapped.signatures)
-            before.count_into(former, task.source)
+            count_paper(former, task.source, before.mapped, old.listed_by)
             if now.mapped.lines != before.mapped.lines:
                 superseded.append(before.mapped.iri)
                 writer.write(now.mapped.lines)

@@ -9,7 +9,7 @@ processes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from quiver.releases.stages import MapDone, MapTask, ReadDone, ReadTask, map_sha
 from quiver.releases.workers import Workers, worker_count
 
 # How much larger a compressed file's content is, for dealing out work and for estimates only.
-EXPANSION = 5
+_EXPANSION = 5
 # What is derived, where a source is named otherwise: no source has this name.
 DERIVED = ""
 
@@ -85,16 +85,12 @@ class Making:
     @property
     def checksums(self) -> tuple[str, ...]:
         """The SHA-256 of every input, by its number."""
-        return self._by_number("sha256")
+        return by_number(self.inputs, lambda one: one.sha256)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The name of every input, by its number."""
-        return self._by_number("name")
-
-    def _by_number(self, name: str) -> tuple[str, ...]:
-        known = {one.number: str(getattr(one, name)) for one in self.inputs}
-        return tuple(known.get(number, "") for number in range(max(known, default=-1) + 1))
+        return by_number(self.inputs, lambda one: one.name)
 
     def count(self, source: str, counts: SourceCounts) -> None:
         self.sources[source] = self.sources.get(source, SourceCounts()).plus(counts)
@@ -119,6 +115,12 @@ class Making:
         self.supersede(area, [iri for iri, lines in before.items() if now.get(iri) != lines])
 
 
+def by_number(inputs: Sequence[Input], value: Callable[[Input], str]) -> tuple[str, ...]:
+    """The *value* of every input in the place that is its number; empty where no input has that."""
+    known = {one.number: value(one) for one in inputs}
+    return tuple(known.get(number, "") for number in range(max(known, default=-1) + 1))
+
+
 def plan_files(files: Sequence[Path], format_name: str, source: str, settings: Settings, first_number: int = 0) -> Plan:
     """How the work on *files* is dealt out.
 
@@ -134,7 +136,7 @@ def plan_files(files: Sequence[Path], format_name: str, source: str, settings: S
         opened = open_file(path, format_name=format_name, source=source)
         opened.close()
         sources.append(opened.source)
-        size = expanded_size(path)
+        size = expanded_size(path.name, path.stat().st_size)
         sizes[opened.source] = sizes.get(opened.source, 0) + size
         splits.append(min(jobs, 1 + size // share_bytes) if opened.splits else 1)
     shares = {slug: max(1, round(size / share_bytes)) for slug, size in sizes.items()}
@@ -142,9 +144,9 @@ def plan_files(files: Sequence[Path], format_name: str, source: str, settings: S
     return Plan(list(files), sources, splits, shares, derived, format_name, source, first_number)
 
 
-def expanded_size(path: Path) -> int:
-    """About how many bytes a file's content has."""
-    return path.stat().st_size * (EXPANSION if path.suffix in COMPRESSION_ENDINGS else 1)
+def expanded_size(name: str, size: int) -> int:
+    """About how many bytes the content of a file of this name and size has."""
+    return size * (_EXPANSION if name.endswith(COMPRESSION_ENDINGS) else 1)
 
 
 def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers) -> None:

@@ -109,7 +109,7 @@ class _TableFile:
                     file.seek(-_TAIL.size - size, os.SEEK_END)
                     self._blocks = _INDEX_DECODER.decode(_unpack(file.read(size)))
                 except (OSError, ValueError, zstandard.ZstdError) as error:
-                    raise DamagedRelease(f"{self._path}: {error}", value=str(self._path)) from error
+                    raise self._damaged(error) from error
             self._firsts = [block.first for block in self._blocks]
         return self._blocks
 
@@ -123,23 +123,28 @@ class _TableFile:
                 wanted.setdefault(number, set()).add(key)
         with self._path.open("rb") as file:
             for number, some in wanted.items():
-                for key, value in _entries(_block(file, blocks[number])):
+                for key, value in _entries(self._text(file, blocks[number])):
                     if key in some:
                         yield key, value
 
     def entries(self) -> Iterator[tuple[str, bytes]]:
         with self._path.open("rb") as file:
             for block in self._open():
-                yield from _entries(_block(file, block))
+                yield from _entries(self._text(file, block))
+
+    def _text(self, file: BinaryIO, block: _Block) -> bytes:
+        file.seek(block.offset)
+        try:
+            return _unpack(file.read(block.size))
+        except zstandard.ZstdError as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> DamagedRelease:
+        return DamagedRelease(f"{self._path}: {error}", value=str(self._path))
 
 
 def _unpack(data: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(data)
-
-
-def _block(file: BinaryIO, block: _Block) -> bytes:
-    file.seek(block.offset)
-    return _unpack(file.read(block.size))
 
 
 def _entries(data: bytes) -> Iterator[tuple[str, bytes]]:
