@@ -64,6 +64,16 @@ def test_references_are_copied_with_the_keyboard(watched: Watched, address: str,
         assert "Andrew Zhao" in copied
 
 
+def test_a_button_pressed_twice_says_again_what_it_does(watched: Watched, address: str, web_library: Path) -> None:
+    page = watched.page
+    page.goto(f"{address}/{path_of_title(web_library, TITLE)}.html")
+    button = page.locator("[data-copy=cite-apa]")
+    button.click()
+    expect(button).to_contain_text("Copied")
+    button.click()
+    expect(button).to_have_text("Copy the APA reference")
+
+
 def test_the_table_of_other_records_scrolls_by_itself_on_a_phone(browser: Browser, tmp_path: Path) -> None:
     with served(make_app(make_zoo(tmp_path))) as address:
         context = browser.new_context(viewport=PHONE)

@@ -111,17 +111,18 @@ def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str, 
 
 def read_materialised(folder: Path, query: NamedQuery) -> Answer | None:
     """The kept answer of *query*; None where the release has none (it was made before the query was)."""
-    result = _kept(folder, query)
+    result = kept_result(folder, query)
     return None if result is None else as_answer(result)
 
 
 def serialise_materialised(folder: Path, query: NamedQuery, extension: str) -> bytes | None:
     """The kept answer of *query* in the syntax that *extension* names; None where the release has none."""
-    result = _kept(folder, query)
+    result = kept_result(folder, query)
     return None if result is None else serialise(result, extension)
 
 
-def _kept(folder: Path, query: NamedQuery) -> ox.QuerySolutions | ox.QueryBoolean | None:
+def kept_result(folder: Path, query: NamedQuery) -> ox.QuerySolutions | ox.QueryBoolean | None:
+    """The kept answer of *query* as pyoxigraph's own result; None where the release has none."""
     try:
         data = result_path(folder, query).read_bytes()
     except FileNotFoundError:

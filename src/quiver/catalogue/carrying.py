@@ -19,7 +19,7 @@ from typing import Final
 
 import pyoxigraph as ox
 
-from quiver.catalogue.answers import result_path, run, serialise
+from quiver.catalogue.answers import kept_result, run, serialise
 from quiver.catalogue.queries import NamedQuery
 
 Term = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple | None
@@ -30,11 +30,7 @@ _VARIABLE: Final = re.compile(r"\?(\w+)")
 
 def read_rows(folder: Path, query: NamedQuery) -> list[Row] | None:
     """The rows of the answer of *query* that is kept in *folder*; None where there is none."""
-    try:
-        data = result_path(folder, query).read_bytes()
-    except FileNotFoundError:
-        return None
-    result = ox.parse_query_results(data, format=ox.QueryResultsFormat.JSON)
+    result = kept_result(folder, query)
     return _rows(result) if isinstance(result, ox.QuerySolutions) else None
 
 
@@ -97,15 +93,14 @@ def carry_local(
 
     *documents* gives a store with what changed, what that names, and the documents asked for, each whole.
     """
-    stale = [row for row in former if not changed.isdisjoint(named_documents([row]))]
-    kept = [row for row in former if row not in stale]
-    found = _rows(run(documents(named_documents(stale)), query.bind({}, base)))
-    rows = list(dict.fromkeys([*kept, *found]))
     ordered = _order(query)
     if ordered is None:
         return None
+    stale = {row for row in former if not changed.isdisjoint(named_documents([row]))}
+    found = _rows(run(documents(named_documents(stale)), query.bind({}, base)))
+    rows = dict.fromkeys([*(row for row in former if row not in stale), *found])
     if len(former) < query.local:
-        return _answer(query, rows, ordered, query.local)
+        return _answer(query, list(rows), ordered, query.local)
     # Whatever was not given comes after the last row that was.
     bar = former[-1]
     in_order = _rows(_sorted(query, list(dict.fromkeys([*rows, bar])), ordered))

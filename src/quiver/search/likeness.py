@@ -12,6 +12,7 @@ from tantivy import Occur, Query
 from quiver.search import fields
 from quiver.search.documents import SearchHit
 from quiver.search.folding import folded_words
+from quiver.search.matching import match_filters, narrow
 from quiver.search.reading import find, read_hit
 from quiver.search.snippets import compile_sequences
 
@@ -48,10 +49,7 @@ def find_like(
     if not words or limit <= 0:
         return ()
     wanted = [(Occur.Should, _anywhere(word)) for word in words]
-    query = Query.boolean_query(wanted)
-    if kind is not None:
-        of_kind = Query.const_score_query(Query.term_query(_SCHEMA, fields.KIND, kind, "basic"), 0.0)
-        query = Query.boolean_query([(Occur.Must, query), (Occur.Must, of_kind)])
+    query = narrow(Query.boolean_query(wanted), match_filters(kind, None, None, None))
     shown = compile_sequences([((word,), False) for word in words]) if snippets else None
     found = find(searcher, query, "relevance", offset, limit)
     return tuple(read_hit(searcher, match, shown) for match in found)

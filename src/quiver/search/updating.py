@@ -14,17 +14,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
-import msgspec
 import tantivy
 
 from quiver.search import fields
 from quiver.search.documents import SearchDocument
 from quiver.search.opening import LOCKS, open_read_only
-from quiver.search.writing import add_documents, tidy_index, write_index
+from quiver.search.reading import read_document
+from quiver.search.writing import fill_index, write_index
 
 _META: Final = "meta.json"
 _MOST_DELETED: Final = 0.2
@@ -35,14 +35,9 @@ def rewrite_index(folder: Path, *, memory_bytes: int) -> int:
     """Write the index in *folder* anew from the documents that are in it; how many they are."""
     searcher = open_read_only(folder)
     found = searcher.search(tantivy.Query.all_query(), limit=max(searcher.num_docs, 1), count=False).hits
-
-    def documents() -> Iterator[SearchDocument]:
-        for _, address in found:
-            yield decode(cast(bytes, searcher.doc(address).get_first(fields.DOCUMENT)))
-
-    decode = msgspec.msgpack.Decoder(SearchDocument).decode
     anew = folder.with_name(f"{folder.name}-anew")
-    count = write_index(documents(), anew, memory_bytes=memory_bytes)
+    documents = (read_document(searcher, match) for match in found)
+    count = write_index(documents, anew, memory_bytes=memory_bytes)
     shutil.rmtree(folder)
     anew.rename(folder)
     return count
@@ -74,11 +69,4 @@ def update_index(folder: Path, gone: Iterable[str], documents: Iterable[SearchDo
     """Delete the documents whose paths are *gone* from the index in *folder*, and add *documents*; how many came."""
     index = tantivy.Index(fields.build_schema(), str(folder), reuse=True)
     fields.register_words(index)
-    writer = index.writer(max(memory_bytes, 15_000_000), 1)
-    for path in gone:
-        writer.delete_documents_by_term(fields.PATH, path)
-    count = add_documents(writer, documents, memory_bytes)
-    writer.commit()
-    writer.wait_merging_threads()
-    tidy_index(folder)
-    return count
+    return fill_index(index, folder, documents, gone=gone, memory_bytes=memory_bytes)

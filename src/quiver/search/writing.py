@@ -37,16 +37,25 @@ def write_index(documents: Iterable[SearchDocument], folder: Path, *, memory_byt
         raise FileExistsError(f"{folder} is not empty")
     index = tantivy.Index(fields.build_schema(), str(folder), reuse=False)
     fields.register_words(index)
+    return fill_index(index, folder, documents, memory_bytes=memory_bytes, threads=threads)
+
+
+def fill_index(
+    index: tantivy.Index,
+    folder: Path,
+    documents: Iterable[SearchDocument],
+    *,
+    gone: Iterable[str] = (),
+    memory_bytes: int,
+    threads: int = 1,
+) -> int:
+    """Delete the documents whose paths are *gone* from *index* in *folder*, and add *documents*; how many came.
+
+    *folder* holds nothing but the index after that.
+    """
     writer = index.writer(max(memory_bytes, _LEAST_MEMORY * threads), threads)
-    count = add_documents(writer, documents, memory_bytes)
-    writer.commit()
-    writer.wait_merging_threads()
-    tidy_index(folder)
-    return count
-
-
-def add_documents(writer: tantivy.IndexWriter, documents: Iterable[SearchDocument], memory_bytes: int) -> int:
-    """Hand *documents* to *writer*, which is to be committed after that; how many they are."""
+    for path in gone:
+        writer.delete_documents_by_term(fields.PATH, path)
     encode = msgspec.msgpack.Encoder().encode
     count = waiting = 0
     for document in documents:
@@ -57,6 +66,9 @@ def add_documents(writer: tantivy.IndexWriter, documents: Iterable[SearchDocumen
             if waiting > memory_bytes:
                 writer.commit()
                 waiting = 0
+    writer.commit()
+    writer.wait_merging_threads()
+    _tidy(folder)
     return count
 
 
@@ -111,7 +123,7 @@ def _add_numbers(entry: tantivy.Document, document: SearchDocument) -> None:
     entry.add_unsigned(fields.HEFT, weight << 16 | (year or 0))
 
 
-def tidy_index(folder: Path) -> None:
+def _tidy(folder: Path) -> None:
     """Leave nothing but the index: no locks, no lists for the next writer, no files of merged segments."""
     for name in (*LOCKS, ".managed.json"):
         (folder / name).unlink(missing_ok=True)

@@ -52,7 +52,8 @@ class Keys:
     """Gives each reference of one file a key of its own; the second of a kind gets a suffix."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
+        # Each key, and the number of the last suffix tried for it.
+        self._given: dict[str, int] = {}
 
     def key(self, citation: Citation) -> str:
         """The citation's key, with the first of the suffixes b, c ... z, aa ... that makes it new.
@@ -62,12 +63,14 @@ class Keys:
         ['2025zero', '2025zerob', '2025zeroc']
         """
         plain = key = citation_key(citation)
-        number = 1
-        # BibTeX takes keys that differ in letter case alone for a mistake.
+        # BibTeX takes keys that differ in letter case alone for a mistake. None is given back, so that the search for
+        # a suffix goes on where it ended: papers without names may have one key by the thousand.
+        number = self._given.get(plain.casefold(), 1)
         while key.casefold() in self._given:
             number += 1
             key = plain + _letters(number)
-        self._given.add(key.casefold())
+        self._given[key.casefold()] = 1
+        self._given[plain.casefold()] = number
         return key
 
 

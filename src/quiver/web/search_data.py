@@ -65,12 +65,10 @@ def search_json(settings: Settings) -> Response:
     """The results as JSON, with facets; `instead` is the text that was searched for where nothing matched `q`."""
     graph, asked = current_graph(), read_request()
     stretch = wanted_stretch(settings.integer("page_size"), settings.integer("page_size_max"))
-    answer = asked.search(graph, stretch.limit, stretch.offset, facets=True)
+    shown, answer = asked.search_or_nearest(graph, stretch.limit, stretch.offset)
     said: dict[str, object] = {"q": asked.q}
-    if not answer.total and (nearest := asked.nearest(graph)):
-        said["instead"] = nearest
-        asked = asked.instead(nearest)
-        answer = asked.search(graph, stretch.limit, stretch.offset, facets=True)
+    if shown is not asked:
+        said["instead"] = shown.q
     said |= {
         "total": answer.total,
         "page": stretch.page,
@@ -83,7 +81,7 @@ def search_json(settings: Settings) -> Response:
         },
     }
     response = Response(json.dumps(said, ensure_ascii=False) + "\n", mimetype=_JSON)
-    return _with_links(response, asked, stretch, answer, "search.json")
+    return _with_links(response, shown, stretch, answer, "search.json")
 
 
 def earlier_years(facets: Facets) -> dict[str, int]:

@@ -111,10 +111,7 @@ def _search(settings: Settings) -> AnyResponse | str:
     offset = (page - 1) * size
     shown, answer, fault = asked, _NOTHING, None
     try:
-        answer = asked.search(graph, size, offset, snippets=True, facets=True)
-        if not answer.total and (nearest := asked.nearest(graph)):
-            shown = asked.instead(nearest)
-            answer = shown.search(graph, size, offset, snippets=True, facets=True)
+        shown, answer = asked.search_or_nearest(graph, size, offset, snippets=True)
     except (InvalidSearch, InvalidParameter) as error:
         fault = error
     html = render_template(

@@ -86,21 +86,25 @@ class SearchRequest:
             facets=facets,
         )
 
-    def nearest(self, graph: Graph) -> str:
-        """The text to search for instead where nothing is found; empty where there is none.
+    def search_or_nearest(
+        self, graph: Graph, limit: int, offset: int, *, snippets: bool = False
+    ) -> tuple[SearchRequest, SearchAnswer]:
+        """This search and its answer with facets; where it finds nothing, the same search for the nearest text that does.
 
         Raises:
             InvalidSearch, InvalidParameter: as `search`.
         """
+        answer = self.search(graph, limit, offset, snippets=snippets, facets=True)
+        if answer.total or not (nearest := self._nearest(graph)):
+            return self, answer
+        shown = replace(self, q=nearest, go="")
+        return shown, shown.search(graph, limit, offset, snippets=snippets, facets=True)
+
+    def _nearest(self, graph: Graph) -> str | None:
         first, last = self.years
-        nearest = graph.search.nearest(
+        return graph.search.nearest(
             self.q, kind=self.kind or None, venue=self.venue or None, year_from=first, year_to=last
         )
-        return nearest or ""
-
-    def instead(self, text: str) -> SearchRequest:
-        """The same search for another *text*."""
-        return replace(self, q=text, go="")
 
     def of_kind(self, kind: str) -> SearchRequest:
         """The same search for one kind of thing."""

@@ -3,26 +3,27 @@
 
 const SHOWN_MS = 2000;
 
-function copy(button) {
-  const source = document.getElementById(button.dataset.copy);
+function offer(button, source) {
   const label = button.firstChild;
-  const before = label.data;
-  navigator.clipboard.writeText(source.textContent.trim()).then(
-    () => say(button, label, before, "Copied"),
-    () => say(button, label, before, "Not copied"),
-  );
-}
+  const before = label.data; // read once: a second press finds the answer to the first in its place
+  let timer = 0;
 
-function say(button, label, before, words) {
-  label.data = words;
-  button.setAttribute("aria-live", "polite");
-  setTimeout(() => { label.data = before; }, SHOWN_MS);
+  function say(words) {
+    label.data = words;
+    button.setAttribute("aria-live", "polite");
+    clearTimeout(timer);
+    timer = setTimeout(() => { label.data = before; }, SHOWN_MS);
+  }
+
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    navigator.clipboard.writeText(source.textContent.trim()).then(() => say("Copied"), () => say("Not copied"));
+  });
 }
 
 if (navigator.clipboard) {
   for (const button of document.querySelectorAll("button[data-copy]")) {
-    if (!document.getElementById(button.dataset.copy)) continue;
-    button.hidden = false;
-    button.addEventListener("click", () => copy(button));
+    const source = document.getElementById(button.dataset.copy);
+    if (source) offer(button, source);
   }
 }
