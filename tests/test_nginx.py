@@ -25,6 +25,8 @@ PREFIX = "/dept/quiver/"
 CLIENT = "127.0.0.2"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 MOST_OF_A_KIND = 6
+# Of a kind with several parameters: they are put together in more than 300 ways.
+MOST_TOGETHER = 2
 SPOOFED = {
     "X-Forwarded-For": "203.0.113.9",
     "X-Forwarded-Proto": "https",
@@ -97,6 +99,11 @@ def kind_of(path: str) -> str:
     return f"{words[0] if len(words) > 1 else words[0][:12]}/{len(words) > 1}.{extension}?{query}"
 
 
+def most_of(kind: str) -> int:
+    """How many addresses of a kind are asked for."""
+    return MOST_TOGETHER if "," in kind.rpartition("?")[2] else MOST_OF_A_KIND
+
+
 def addresses(url: str, headers: Mapping[str, str], body: bytes) -> Iterator[tuple[str, str]]:
     """Every address in a response that belongs to the service, resolved, with where it stands."""
     for name in ("location", "content-location"):
@@ -151,10 +158,11 @@ def crawl(port: int, starts: tuple[str, ...]) -> tuple[Counter[str], list[str]]:
     faults: list[str] = []
     while waiting:
         path, origin = waiting.popleft()
-        if path in seen or kinds[kind_of(path)] >= MOST_OF_A_KIND:
+        kind = kind_of(path)
+        if path in seen or kinds[kind] >= most_of(kind):
             continue
         seen.add(path)
-        kinds[kind_of(path)] += 1
+        kinds[kind] += 1
         status, headers, body = fetch(port, path, BROWSER, CLIENT)
         # A form asks for more than its bare address, and robots.txt names beginnings of paths.
         if status not in (200, 303, 308) and origin not in ("form action", "robots"):

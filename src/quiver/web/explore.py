@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -65,7 +65,10 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as it is set: its property, its nodes, how many there are, and the ways to all of them."""
+    """A group as it is set: its property, its nodes, how many there are, and the ways to all of them.
+
+    `explore` is empty for a property of which nothing is known but that our vocabulary uses it.
+    """
 
     label: str
     name: str
@@ -194,7 +197,7 @@ def _overview(graph: Graph, panels: Panels, iri: str, counts: Mapping[str, int] 
     incoming = read_groups(graph, iri, "subjects", properties, SHOWN)
     instances = (kept_counts(panels, graph, "release/classes") or {}).get(iri)
     uses = list(islice(read_uses(graph, iri), _EXAMPLES + 1))
-    used = (counts or {}).get(iri)
+    used = counts or {}
     datatype = datatype_properties(graph, iri, properties or ())
     vocabulary = vocabulary_groups(iri)
     return {
@@ -203,13 +206,13 @@ def _overview(graph: Graph, panels: Panels, iri: str, counts: Mapping[str, int] 
             ("pointing-here", "What points here", "incoming", _group_views(graph, iri, incoming, instances)),
         ],
         "vocabulary": {
-            "about": _group_views(graph, iri, [group for group in vocabulary if group.direction == "values"]),
-            "refers": _group_views(graph, iri, [group for group in vocabulary if group.direction == "subjects"]),
+            "about": _group_views(graph, iri, [one for one in vocabulary if one.direction == "values"], used=used),
+            "refers": _group_views(graph, iri, [one for one in vocabulary if one.direction == "subjects"], used=used),
         },
         "term": iri.removeprefix(PREFIXES["q"]) if iri.startswith(PREFIXES["q"]) else "",
         "sampled": properties is None,
         "uses": _pairs(graph, uses[:_EXAMPLES]),
-        "uses_figure": _figure(used, len(uses), len(uses) > _EXAMPLES),
+        "uses_figure": _figure(used.get(iri), len(uses), len(uses) > _EXAMPLES),
         "uses_more": explore_href(graph, iri, show="uses") if len(uses) > _EXAMPLES else "",
         "datatype": _views(graph, [ox.NamedNode(one) for one in datatype]),
     }
@@ -221,18 +224,26 @@ def _figure(exact: int | None, counted: int, open_ended: bool) -> str:
     return f"{counted:,}" if not open_ended else f"{min(counted, COUNTED):,} or more"
 
 
-def _group_views(graph: Graph, iri: str, groups: Sequence[Group], instances: int | None = None) -> list[GroupView]:
+def _group_views(
+    graph: Graph,
+    iri: str,
+    groups: Sequence[Group],
+    instances: int | None = None,
+    used: Container[str] | None = None,
+) -> list[GroupView]:
+    """The groups as they are set; those of the vocabulary with the properties that the release has *used*."""
     nodes = iter(_views(graph, [node for group in groups for node in group.nodes], iri))
     labels = labels_of(graph, [group.predicate for group in groups])
     views = []
     for group in groups:
         exact = instances if group.predicate == term("rdf:type") else None
         query = {"show": group.direction, "property": group.predicate}
+        known = used is None or group.predicate in used or bool(vocabulary_groups(group.predicate))
         views.append(
             GroupView(
                 label=labels.get(group.predicate, ""),
                 name=curie(group.predicate) or group.predicate,
-                explore=explore_href(graph, group.predicate),
+                explore=explore_href(graph, group.predicate) if known else "",
                 nodes=list(islice(nodes, len(group.nodes))),
                 figure=_figure(exact, group.count, group.open_ended),
                 query=f"queries/explore/{group.direction}",
