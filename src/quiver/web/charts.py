@@ -84,20 +84,10 @@ def fold_tail(points: Sequence[tuple[int, int]], most: int = 30) -> list[tuple[s
     return [*folded, (f"over {most}", tail)] if tail else folded
 
 
-def bar_chart(
-    points: Sequence[tuple[str, int]],
-    *,
-    chart_id: str,
-    title: str,
-    description: str,
-    links: Mapping[str, str] | None = None,
-) -> Markup:
-    """Upright bars, one a point, each with its own title; *title* and *description* are for screen readers.
-
-    *links*: label -> where its bar leads.
-    """
+def bar_chart(points: Sequence[tuple[str, int]], *, chart_id: str, title: str, description: str) -> Markup:
+    """Upright bars, one a point, each with its own title; *title* and *description* are for screen readers."""
     stacks = [(label, (count,)) for label, count in points]
-    return stacked_chart(stacks, (), chart_id=chart_id, title=title, description=description, links=links)
+    return stacked_chart(stacks, (), chart_id=chart_id, title=title, description=description)
 
 
 def stacked_chart(
@@ -109,7 +99,10 @@ def stacked_chart(
     description: str,
     links: Mapping[str, str] | None = None,
 ) -> Markup:
-    """Upright bars, one a point, each a stack of the counts of *series*; without series each is one plain bar."""
+    """Upright bars, one a point, each a stack of the counts of *series*; without series each is one plain bar.
+
+    *links*: label -> where its bar leads.
+    """
     if not points:
         return Markup("")
     # Escaped piece by piece and joined once: formatting `Markup` took half of a venue's page.
@@ -179,9 +172,7 @@ def paired_chart(
     )
 
 
-def share_chart(
-    shares: Sequence[Share], whole: int, *, chart_id: str, title: str, description: str, what: str = "papers"
-) -> Markup:
+def share_chart(shares: Sequence[Share], whole: int, *, chart_id: str, title: str, description: str) -> Markup:
     """Level bars, one a row below its label and count, as long as its share of *whole*."""
     if not shares or whole < 1:
         return Markup("")
@@ -196,7 +187,7 @@ def share_chart(
         bar += f'<rect y="{y + 20}" width="{min(part, 100):.2f}%" height="8"/>'
         words = f'<text class="label" x="0" y="{y + 14}">{escape(short)}</text>'
         words += f'<text class="count" x="100%" y="{y + 14}">{said}</text>'
-        about = f"<title>{escape(share.label)}: {share.count:,} of {whole:,} {escape(what)}</title>"
+        about = f"<title>{escape(share.label)}: {share.count:,} of {whole:,} papers</title>"
         row = about + bar + words
         pieces.append(f'<a href="{escape(share.href)}">{row}</a>' if share.href else f"<g>{row}</g>")
     return picture(
