@@ -24,7 +24,6 @@ from quiver.releases import Library
 from quiver.web import service
 from quiver.web.heads import DESCRIPTION_LENGTH
 from quiver.web.panels import PanelSpec
-from quiver.web.records import PageSpec
 from tests.browsing import BASE, Page, make_app
 from tests.npm_packages import node, node_modules
 from tests.page_types import BROWSER, PAGE_TYPES, fetch_all
@@ -316,8 +315,6 @@ def specs() -> Iterator[PanelSpec]:
 def _specs_in(value: object) -> Iterator[PanelSpec]:
     if isinstance(value, PanelSpec):
         yield value
-    elif isinstance(value, PageSpec):
-        yield from value.panels
     elif isinstance(value, (list, tuple)):
         for one in value:
             yield from _specs_in(one)

@@ -127,7 +127,7 @@ def test_pictures_have_words_and_escape_them() -> None:
     nodes = [Node(hostile, 'x" onload="y', 2), Node("B", "b", 1)]
     for picture in (
         stacked_chart([(hostile, (1,)), ("b", (2,))], [Series(hostile, "solid")], links={hostile: hostile}, **about),
-        share_chart([Share(hostile, 1, hostile)], 2, what=hostile, **about),
+        share_chart([Share(hostile, 1, hostile)], 2, **about),
         paired_chart([(hostile, (1, 2))], [Series(hostile, "solid"), Series("b", "hatched")], **about),
         draw_network(nodes, [Tie(0, 1, 1)], **about),
     ):

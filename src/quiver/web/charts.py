@@ -6,7 +6,7 @@ large as words are. Everything drawn has a title of its own, which a browser sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,20 +84,10 @@ def fold_tail(points: Sequence[tuple[int, int]], most: int = 30) -> list[tuple[s
     return [*folded, (f"over {most}", tail)] if tail else folded
 
 
-def bar_chart(
-    points: Sequence[tuple[str, int]],
-    *,
-    chart_id: str,
-    title: str,
-    description: str,
-    links: Mapping[str, str] | None = None,
-) -> Markup:
-    """Upright bars, one a point, each with its own title; *title* and *description* are for screen readers.
-
-    *links*: label -> where its bar leads.
-    """
+def bar_chart(points: Sequence[tuple[str, int]], *, chart_id: str, title: str, description: str) -> Markup:
+    """Upright bars, one a point, each with its own title; *title* and *description* are for screen readers."""
     stacks = [(label, (count,)) for label, count in points]
-    return stacked_chart(stacks, (), chart_id=chart_id, title=title, description=description, links=links)
+    return stacked_chart(stacks, (), chart_id=chart_id, title=title, description=description)
 
 
 def stacked_chart(
@@ -109,7 +99,10 @@ def stacked_chart(
     description: str,
     links: Mapping[str, str] | None = None,
 ) -> Markup:
-    """Upright bars, one a point, each a stack of the counts of *series*; without series each is one plain bar."""
+    """Upright bars, one a point, each a stack of the counts of *series*; without series each is one plain bar.
+
+    *links*: label -> where its bar leads.
+    """
     if not points:
         return Markup("")
     # Escaped piece by piece and joined once: formatting `Markup` took half of a venue's page.
@@ -120,8 +113,7 @@ def stacked_chart(
     every, every_narrow = (_every([label for label, _ in points], step, room) for room in (WIDE, NARROW))
     sums = [f"{sum(counts):,}" for _, counts in points]
     counted, counted_narrow = (_every(sums, step, room) == 1 for room in (WIDE, NARROW))
-    pieces = [_opening("chart", chart_id, title, description, base + _LABEL_HEIGHT, linked=bool(links))]
-    pieces += [_definitions(chart_id, series)]
+    pieces = [_definitions(chart_id, series)]
     for place, (label, counts) in enumerate(points):
         centre = step * (place + 0.5)
         bars, top = _stack(label, counts, series, chart_id, centre - width / 2, width, base, scale)
@@ -131,8 +123,16 @@ def stacked_chart(
         pieces.append(_narrowing(bars, (links or {}).get(label, ""), named))
         if place % every == 0:
             pieces.append(_label(label, place, step, base, wide_only=place % every_narrow != 0))
-    pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/></svg>')
-    return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
+    pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/>')
+    return picture(
+        "chart",
+        _size(base + _LABEL_HEIGHT),
+        pieces,
+        chart_id=chart_id,
+        title=title,
+        description=description,
+        linked=bool(links),
+    )
 
 
 def paired_chart(
@@ -151,8 +151,7 @@ def paired_chart(
     base = _TOP + _HEIGHT
     scale = _HEIGHT / max(1, *(max(counts) for _, counts in points))
     every, every_narrow = (_every([label for label, _ in points], step, room) for room in (WIDE, NARROW))
-    pieces = [_opening("chart", chart_id, title, description, base + _LABEL_HEIGHT, linked=False)]
-    pieces += [_definitions(chart_id, series)]
+    pieces = [_definitions(chart_id, series)]
     for place, (label, counts) in enumerate(points):
         centre = step * (place + 0.5)
         left = centre - width * len(series) / 2
@@ -161,18 +160,24 @@ def paired_chart(
             pieces.append(bar)
         if place % every == 0:
             pieces.append(_label(label, place, step, base, wide_only=place % every_narrow != 0))
-    pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/></svg>')
-    return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
+    pieces.append(f'<line x1="0" y1="{base}" x2="100%" y2="{base}"/>')
+    return picture(
+        "chart",
+        _size(base + _LABEL_HEIGHT),
+        pieces,
+        chart_id=chart_id,
+        title=title,
+        description=description,
+        linked=False,
+    )
 
 
-def share_chart(
-    shares: Sequence[Share], whole: int, *, chart_id: str, title: str, description: str, what: str = "papers"
-) -> Markup:
+def share_chart(shares: Sequence[Share], whole: int, *, chart_id: str, title: str, description: str) -> Markup:
     """Level bars, one a row below its label and count, as long as its share of *whole*."""
     if not shares or whole < 1:
         return Markup("")
     linked = any(share.href for share in shares)
-    pieces = [_opening("chart shares", chart_id, title, description, _ROW * len(shares), linked=linked)]
+    pieces = []
     for place, share in enumerate(shares):
         y = _ROW * place
         part = 100 * share.count / whole
@@ -182,11 +187,35 @@ def share_chart(
         bar += f'<rect y="{y + 20}" width="{min(part, 100):.2f}%" height="8"/>'
         words = f'<text class="label" x="0" y="{y + 14}">{escape(short)}</text>'
         words += f'<text class="count" x="100%" y="{y + 14}">{said}</text>'
-        about = f"<title>{escape(share.label)}: {share.count:,} of {whole:,} {escape(what)}</title>"
+        about = f"<title>{escape(share.label)}: {share.count:,} of {whole:,} papers</title>"
         row = about + bar + words
         pieces.append(f'<a href="{escape(share.href)}">{row}</a>' if share.href else f"<g>{row}</g>")
-    pieces.append("</svg>")
-    return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped above
+    return picture(
+        "chart shares",
+        _size(_ROW * len(shares)),
+        pieces,
+        chart_id=chart_id,
+        title=title,
+        description=description,
+        linked=linked,
+    )
+
+
+def picture(
+    kind: str, size: str, pieces: Iterable[str], *, chart_id: str, title: str, description: str, linked: bool
+) -> Markup:
+    """The SVG made of *pieces*, in which every text is escaped; *title* and *description* are escaped here.
+
+    *size* is the attributes that say how large it is; *linked* says whether there are links in it.
+    """
+    name = escape(chart_id)
+    # What an image holds is not offered to screen readers, so one with links in it is a group.
+    role = "group" if linked else "img"
+    return Markup(  # noqa: S704 - what is not escaped here is escaped piece by piece
+        f'<svg class="{kind}" {size} role="{role}" aria-labelledby="{name}-title {name}-desc">'
+        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+        f"{''.join(pieces)}</svg>"
+    )
 
 
 def swatch(chart_id: str, fill: str) -> Markup:
@@ -251,15 +280,8 @@ def _label(label: str, place: int, step: float, base: int, *, wide_only: bool) -
     return _text(step * (place + 0.5), base + 16, label, kind)
 
 
-def _opening(kind: str, chart_id: str, title: str, description: str, height: int, *, linked: bool) -> str:
-    name = escape(chart_id)
-    # What an image holds is not offered to screen readers, so one with links in it is a group.
-    role = "group" if linked else "img"
-    return (
-        f'<svg class="{kind}" width="100%" height="{height}" role="{role}" '
-        f'aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
-    )
+def _size(height: int) -> str:
+    return f'width="100%" height="{height}"'
 
 
 def _definitions(chart_id: str, series: Sequence[Series]) -> str:

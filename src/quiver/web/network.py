@@ -12,6 +12,7 @@ from unicodedata import east_asian_width
 from markupsafe import Markup, escape
 
 from quiver.names import split_homonym
+from quiver.web.charts import picture
 from quiver.web.network_layout import Box, Tie, place_nodes
 
 WIDTH: Final = 744
@@ -69,13 +70,9 @@ def draw_network(nodes: Sequence[Node], ties: Sequence[Tie], *, chart_id: str, t
         for radius, label in zip(radii, labels, strict=True)
     ]
     points, height = place_nodes(boxes, ties, WIDTH)
-    name = escape(chart_id)
     frame = f"{-_MARGIN} {-_MARGIN} {WIDTH + 2 * _MARGIN} {height + 2 * _MARGIN:.0f}"
-    pieces = [
-        f'<svg class="network" width="{WIDTH + 2 * _MARGIN}" height="{height + 2 * _MARGIN:.0f}" viewBox="{frame}" '
-        f'role="group" aria-labelledby="{name}-title {name}-desc">'
-        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc><g>'
-    ]
+    size = f'width="{WIDTH + 2 * _MARGIN}" height="{height + 2 * _MARGIN:.0f}" viewBox="{frame}"'
+    pieces = ["<g>"]
     heaviest = max((tie.papers for tie in ties), default=1)
     # Weak ties first, so that strong ones are drawn over them.
     for tie in sorted(ties, key=lambda tie: (tie.papers, tie.one, tie.other)):
@@ -83,8 +80,7 @@ def draw_network(nodes: Sequence[Node], ties: Sequence[Tie], *, chart_id: str, t
     pieces.append("</g>")
     for number, node in enumerate(nodes):
         pieces.append(_point(number, node, labels[number], points[number], radii[number]))
-    pieces.append("</svg>")
-    return Markup("".join(pieces))  # noqa: S704 - every text in it is escaped
+    return picture("network", size, pieces, chart_id=chart_id, title=title, description=description, linked=True)
 
 
 def _label(node: Node) -> _Label:

@@ -13,7 +13,6 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from quiver.evaluation.scheduling import FairQueue
 from quiver.web.response_cache import Headers
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ class Turns:
 
     def __init__(self, slots: int) -> None:
         self._free = slots
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        # None is refused: each is a request whose connection the server has taken already.
+        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue(sys.maxsize)
 
     async def take(self, client: str) -> None:
         """Nothing, as soon as *client* may work; then it has to give its place back."""
@@ -103,7 +104,7 @@ class Turns:
             self._free -= 1
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(turn)
+        self._waiting.push(client, turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -113,11 +114,7 @@ class Turns:
 
     def give_back(self) -> None:
         """Let the next one work."""
-        while self._waiting:
-            client, turns = self._waiting.popitem(last=False)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[client] = turns
+        while (turn := self._waiting.pop()) is not None:
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -10,10 +10,7 @@ from flask import request
 
 from quiver.web.graph import Graph
 from quiver.web.links import this_page
-from quiver.web.panels import DENOMINATORS, Claim, Panel, Panels, PanelSpec, number_of, text_of
-
-# Lists that are kept with the release end here.
-_KEPT_ROWS: Final = 1000
+from quiver.web.panels import DENOMINATORS, Claim, Panel, Panels, PanelSpec, number_of, panel_id, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +154,13 @@ def read_quality(graph: Graph, panels: Panels, page: int) -> Quality:
     for title, checks in CHECKS.items():
         groups[title] = []
         for check in checks:
-            panel_id = f"quality-{check.query}"
+            wanted = panel_id(f"quality/{check.query}")
             row = CheckRow(
                 check,
                 lacking.get(check.lacks) if check.lacks else found.get(check.query),
                 graph.manifest.counts.get(check.of, totals.get(check.query)),
-                this_page(open=panel_id, page=None) + f"#{panel_id}",
-                asked == panel_id,
+                this_page(open=wanted, page=None) + f"#{wanted}",
+                asked == wanted,
             )
             groups[title].append(row)
             if row.current:

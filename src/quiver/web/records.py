@@ -1,4 +1,4 @@
-"""The pages of things: for each class of ours its heading, its facts and its list of panels, as one table."""
+"""The pages of things: for each class of ours its heading, its facts and what makes its panels, as one table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quiver.config import Settings
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.name_page import name_context
-from quiver.web.panels import LinkedText, Panels, PanelSpec, wanted_panels
+from quiver.web.panels import LinkedText, Panels
 from quiver.web.paper_page import paper_context
 from quiver.web.source_pages import file_context, row_context, source_context
 from quiver.web.venue_pages import edition_context, venue_context
@@ -23,10 +23,9 @@ Context = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
-    """How the page of one class is made: the word for it, its template, its panels, what more the template needs."""
+    """How the page of one class is made: the word for it, its template, its facts, what more the template needs."""
 
     kind: str
-    panels: tuple[PanelSpec, ...] = ()
     template: str = "record.html"
     lede: str = ""
     facts: tuple[tuple[str, str], ...] = ()
@@ -109,25 +108,17 @@ def render_record(
     name = class_of(facts)
     spec = PAGES[name]
     more = spec.context(graph, panels, settings, iri, facts, page) if spec.context else {}
-    totals = {"papers": facts.number("q:paperCount") or 0}
     context: dict[str, object] = {
         "kind": spec.kind,
         "lede": spec.lede,
         "iri": iri,
         "label": facts.one("rdfs:label") or iri,
         "formats": formats,
-        "marks": _marks(graph, facts),
+        "marks": (),
         "facts": _facts(graph, facts, spec.facts),
-        "panels": [panels.offer(graph, row, iri, page, totals) for row in wanted_panels(spec.panels)],
+        "panels": (),
     }
     return render_template(spec.template, **(context | dict(more)))
-
-
-def _marks(graph: Graph, facts: Facts) -> list[LinkedText]:
-    """What stands in the margin beside the heading: the series of an edition, and how many papers there are."""
-    marks = [LinkedText(label, href(series)) for series, label in graph.labels(facts.all("q:ofSeries")).items()]
-    count = facts.number("q:paperCount")
-    return marks + ([LinkedText(f"{count:,} paper" + ("" if count == 1 else "s"))] if count is not None else [])
 
 
 def _facts(graph: Graph, facts: Facts, rows: Sequence[tuple[str, str]]) -> list[Fact]:

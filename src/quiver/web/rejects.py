@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, render_template
 
 from quiver.config import Settings
 from quiver.errors import InvalidParameter, NotFound, QuiverError
@@ -92,9 +92,8 @@ def create_rejects(library: Library, settings: Settings) -> Blueprint:
         paths = reject_files(library, graph.manifest, _source(graph, segment))
         response = Response(_stream(paths), mimetype="application/jsonl")
         response.content_length = sum(path.stat().st_size for path in paths)
-        response.headers["Content-Disposition"] = f'attachment; filename="{request.path.split("/")[-1]}"'
+        response.headers["Content-Disposition"] = 'attachment; filename="rejects.jsonl"'
         response.headers["Link"] = f'<{href(f"source/{segment}/rejects")}>; rel="describedby"; type="text/html"'
-        g.negotiated = False
         return response
 
     return blueprint

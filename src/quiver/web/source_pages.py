@@ -103,7 +103,6 @@ def file_context(
     return {
         "panels": [panels.offer(graph, spec, iri, page, {"papers": 0}, all_papers) for spec in wanted_panels(_FILE)],
         "read_from_file": _read(found) if found else "",
-        "release": graph.manifest,
     }
 
 

@@ -165,8 +165,8 @@ def typeset(
 ) -> None:
     """Fill in what the panel's view needs.
 
-    *whole* is what its figures are shares of. *narrows* is the id of a list on the same page which bars of a year and
-    legends of a venue narrow, empty for none. *charted* are the columns that a chart draws, if not the first figure.
+    *whole* is what its figures are shares of. *narrows* is the id of a list on the same page which the years and the
+    venues of a stacked chart narrow, empty for none. *charted* are the columns that a chart draws, if not the first figure.
     """
     if panel.view in ("papers", "years"):
         panel.papers = read_entries(graph, [text_of(row, "paper") for row in panel.rows])
@@ -177,7 +177,7 @@ def typeset(
     several = len(panel.rows) > 1
     if panel.view in ("bars", "chart") and several:
         for figure in charted or ("",):
-            _add_chart(panel, columns, narrows, figure)
+            _add_chart(panel, columns, figure)
     elif panel.view == "stacked" and several:
         _set_stack(graph, panel, narrows)
     elif panel.view == "shares" and panel.rows and whole:
@@ -252,7 +252,7 @@ def _set_tally(graph: Graph, panel: Panel, columns: Sequence[Column]) -> None:
         panel.tally.append(TallyItem(label, iri, number, f"{value:,}" if value is not None else ""))
 
 
-def _add_chart(panel: Panel, columns: Sequence[Column], narrows: str, charted: str) -> None:
+def _add_chart(panel: Panel, columns: Sequence[Column], charted: str) -> None:
     """Draw the column *charted* under its name, or the first figure under that of the panel."""
     label = next(column.name for column in columns if column.kind != "iri" and not column.name.endswith("_label"))
     figure = charted or _figure([column for column in columns if column.name != label])
@@ -268,7 +268,6 @@ def _add_chart(panel: Panel, columns: Sequence[Column], narrows: str, charted: s
         chart_id=f"{panel.id}-{charted or 'chart'}",
         title=title,
         description=_told(points),
-        links={text: _narrowed(narrows, year=text) for text, _ in points} if narrows and label == "year" else None,
     )
 
 
