@@ -89,7 +89,7 @@ class SearchRequest:
     def search_or_nearest(
         self, graph: Graph, limit: int, offset: int, *, snippets: bool = False
     ) -> tuple[SearchRequest, SearchAnswer]:
-        """This search and its answer with facets; where it finds nothing, the same search for the nearest text that does.
+        """This search and its answer with facets; where it finds nothing, the search for the nearest text that does.
 
         Raises:
             InvalidSearch, InvalidParameter: as `search`.

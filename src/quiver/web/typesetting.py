@@ -166,7 +166,8 @@ def typeset(
     """Fill in what the panel's view needs.
 
     *whole* is what its figures are shares of. *narrows* is the id of a list on the same page which the years and the
-    venues of a stacked chart narrow, empty for none. *charted* are the columns that a chart draws, if not the first figure.
+    venues of a stacked chart narrow, empty for none. *charted* are the columns that a chart draws, if not the first
+    figure.
     """
     if panel.view in ("papers", "years"):
         panel.papers = read_entries(graph, [text_of(row, "paper") for row in panel.rows])
