@@ -79,7 +79,7 @@ def build(
                 progress=progress,
             )
         if keep := settings.integer("keep_releases"):
-            shelf.remove_oldest(keep)
+            shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return BuildReport(release, making.added, tuple(making.messages), tuple(rejects), time.monotonic() - started)
 
 

@@ -106,7 +106,7 @@ def publish_folder(
     gives, where that is known already.
     """
     started = time.monotonic()
-    release_id = _free_id(shelf, f"{manifest.id}-{manifest.content_hash[:12]}")
+    release_id = shelf.free_id(manifest.id, manifest.content_hash)
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -122,16 +122,6 @@ def publish_folder(
     release = shelf.publish(folder, release_id)
     progress("publish", 1, 1)
     return release, rejects
-
-
-def _free_id(shelf: Library, release_id: str) -> str:
-    """*release_id*, with a number where a release of the same second and content exists."""
-    taken = set(shelf.ids())
-    candidate, number = release_id, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{release_id}.{number}"
-    return candidate
 
 
 def _load_and_index(
