@@ -158,9 +158,15 @@ class Front:
     # -- the request
 
     async def _find_release(self) -> Graph:
-        if self._look is None or self._look.done():
-            self._look = self._loop.run_in_executor(self._lookout, self._holder.get)
-        return await asyncio.shield(self._look)
+        look = self._look
+        if look is None or look.done():
+            look = self._look = self._loop.run_in_executor(self._lookout, self._holder.get)
+        try:
+            return await asyncio.shield(look)
+        finally:
+            # What it found is not to be held beyond the requests that waited for it.
+            if self._look is look and look.done():
+                self._look = None
 
     def _longest_body(self, scope: Scope) -> int:
         """The most bytes of a body that are read: only a query may be long."""
