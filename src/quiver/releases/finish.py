@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -149,20 +151,10 @@ def _load_and_index(
         loaded()
         return
     receiver, sender = _CONTEXT.Pipe(duplex=False)
-    loader = _CONTEXT.Process(
-        target=_run_child,
-        args=(os.getpid(), 0, load_parts, names, str(folder / "store"), compact, sender),
-        daemon=True,
-    )
-    running = {"the loader": loader}
+    running = [_Child("the loader", 0, load_parts, names, str(folder / "store"), compact, sender)]
     if papers is not None:
-        running["the text index"] = _CONTEXT.Process(
-            target=_run_child,
-            args=(os.getpid(), _INDEX_NICENESS, index_documents, papers, str(folder / "search"), memory_bytes),
-            daemon=True,
-        )
-    for process in running.values():
-        process.start()
+        index = (papers, str(folder / "search"), memory_bytes)
+        running.append(_Child("the text index", _INDEX_NICENESS, index_documents, *index))
     sender.close()
     try:
         while True:
@@ -175,21 +167,57 @@ def _load_and_index(
                     progress("load", bytes_read, total)
             except EOFError:
                 break
-        for what, process in running.items():
-            process.join()
-            if process.exitcode != 0:
-                raise OSError(f"{what} failed (exit code {process.exitcode}); its error stands above")
+        for child in running:
+            child.join()
     finally:
-        for process in running.values():
-            if process.is_alive():
-                process.kill()
-                process.join()
+        for child in running:
+            child.kill()
 
 
-def _run_child(parent: int, niceness: int, function: Callable[..., None], *arguments: object) -> None:
+class _Child:
+    """A process that runs *function* and is called *name* where it fails."""
+
+    def __init__(self, name: str, niceness: int, function: Callable[..., None], *arguments: object) -> None:
+        self._name = name
+        self._failures, failures = _CONTEXT.Pipe(duplex=False)
+        self._process = _CONTEXT.Process(
+            target=_run_child, args=(os.getpid(), niceness, failures, function, *arguments), daemon=True
+        )
+        self._process.start()
+        failures.close()
+
+    def join(self) -> None:
+        """Wait for its end.
+
+        Raises:
+            OSError: it failed; with the reason that it gave.
+        """
+        self._process.join()
+        if self._process.exitcode:
+            reason = f"exit code {self._process.exitcode}"
+            with contextlib.suppress(EOFError):
+                reason = self._failures.recv()
+            raise OSError(f"{self._name} failed: {reason}")
+
+    def kill(self) -> None:
+        """Have it ended, if it has not."""
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._failures.close()
+
+
+def _run_child(
+    parent: int, niceness: int, failures: Connection[str, str], function: Callable[..., None], *arguments: object
+) -> None:
     die_with_parent(parent)
     os.nice(niceness)
-    function(*arguments)
+    try:
+        function(*arguments)
+    except (OSError, RuntimeError, ValueError) as error:
+        # What engine and text index say of a disk or of a part; a trace of ours would add nothing.
+        failures.send(str(error))
+        sys.exit(1)
 
 
 def load_parts(paths: list[str], store: str, compact: bool, sender: Connection | None = None) -> None:

@@ -18,11 +18,14 @@ import pyoxigraph
 from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound, QuiverError
 from quiver.manifest import Manifest, read_manifest
 from quiver.releases.durability import make_folder, sync_folder, sync_tree
+from quiver.releases.fullness import disk_full, is_full
 from quiver.releases.leases import Lease, claim, hold, left_long_ago, note_leaving
 
 Opened = TypeVar("Opened")
 
 _BUILDING: Final = ".build-"
+# Points to a release from before it has its name until it is the current one.
+_PUBLISHING: Final = ".publishing"
 _STAMP: Final = "%Y%m%dT%H%M%S%fZ"
 # The processes of a killed writer end a moment after it, and may write until then.
 _ATTEMPTS: Final = 20
@@ -214,6 +217,7 @@ class Library:
             yield
 
     def _remove_debris(self) -> None:
+        self._withdraw()
         for entry in self.releases_path.iterdir():
             if entry.name.startswith(_BUILDING):
                 _remove_tree(entry)
@@ -224,24 +228,48 @@ class Library:
             if not listing.name.startswith("refused-") and listing.stem not in published:
                 listing.unlink()
 
+    def _withdraw(self) -> None:
+        """Take back a release that got its place among the others and never became the current one."""
+        try:
+            release_id = (self.path / _PUBLISHING).readlink().name
+        except OSError:
+            return
+        if release_id != self.current_id() and release_id in self.ids():
+            self._remove(release_id)
+        (self.path / _PUBLISHING).unlink()
+
     @contextlib.contextmanager
     def new_folder(self) -> Iterator[Path]:
-        """An empty folder for a release in the making, gone if making it fails; enter it while holding `writing`."""
+        """An empty folder for a release in the making; enter it while holding `writing`.
+
+        If making it fails, it is gone, and everything else that was written.
+
+        Raises:
+            NotEnoughDisk: in the place of whatever a full disk makes of the work.
+        """
         folder = self.releases_path / f"{_BUILDING}{os.getpid()}"
         folder.mkdir()
         try:
             yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException as error:
+            full = is_full(self.releases_path, error)
+            # What cannot be removed now is by the next writer.
+            with contextlib.suppress(OSError):
+                self._remove_debris()
+            if full:
+                raise disk_full(self.path) from error
             raise
 
     def publish(self, folder: Path, release_id: str) -> Release:
         """Move a finished folder into place and make it current, in one step for readers."""
-        target = self.releases_path / release_id
         sync_tree(folder)
-        folder.rename(target)
+        pending = self.path / _PUBLISHING
+        pending.symlink_to(Path("releases") / release_id)
+        sync_folder(self.path)
+        folder.rename(self.releases_path / release_id)
         sync_folder(self.releases_path)
         self.point_to(release_id)
+        pending.unlink()
         return self._open(release_id)
 
     def free_id(self, moment: str, content_hash: str) -> str:
