@@ -19,7 +19,7 @@ from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
-from quiver.releases.space import check_space
+from quiver.releases.space import check_build
 from quiver.releases.steps import Making, Plan, derive, map_papers, map_sources, plan_files, read_files, revise_inputs
 from quiver.releases.workers import Progress, Workers, silent
 
@@ -64,7 +64,7 @@ def build(
     plan = plan_files(files, format_name, source, settings)
     shelf = Library(library)
     with shelf.writing():
-        check_space(shelf.path, files, settings, before=_before(shelf))
+        check_build(shelf.path, files, settings, before=_before(shelf))
         with shelf.new_folder() as folder:
             making = Making(folder, minter)
             make(plan, making, settings, progress)
