@@ -27,7 +27,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -165,9 +165,7 @@ class Asking:
             ]  # fmt: skip
             chosen = rows.choices(choices, weights=[8, 20, 5, 10, 5, 5, 5, 5, 10, 10, 2, 3, 1, 3])[0]
             if (tag := self._tags.get(chosen.path)) and rows.random() < 0.5 and chosen.method == "GET":
-                return Ask(
-                    chosen.kind, chosen.path, chosen.accept, statuses=frozenset((200, 304)), etag=tag, says=chosen.says
-                )
+                return replace(chosen, statuses=chosen.statuses | {304}, etag=tag)
             return chosen
 
     def run(self, slow: bool) -> None:
