@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from quiver.evaluation.channels import Channel, Ending, StandardError, WorkerProcess
@@ -21,8 +22,8 @@ _NICE_LONG: Final = 19
 _REAP_S: Final = 0.02
 # Two releases may be asked in turn while one takes the place of the other.
 _HOLD_AFTER_S: Final = 2.0
-# So long after another release was asked for, idle workers are not to keep files of the one before it.
-_LET_GO_AFTER_S: Final = 5.0
+# How often is looked for idle workers that keep files of a release before the one that is asked now.
+_LET_GO_EVERY_S: Final = 5.0
 
 OnAnswer = Callable[[WorkerProcess, bytes, bytes, int | None], None]
 OnLost = Callable[[WorkerProcess, Ending], None]
@@ -52,9 +53,9 @@ class WorkerPool:
         self._idle: list[WorkerProcess] = []
         self._last_store: str | None = None
         self._failed_starts = 0
-        self._is_letting_go = False
         self._has_ended = False
         self._holder: Holder | None = None
+        self._loop.call_later(_LET_GO_EVERY_S, self._let_go)
 
     def pids(self) -> list[int]:
         return sorted(worker.pid for worker in self._workers.values() if worker.pid)
@@ -78,7 +79,6 @@ class WorkerPool:
         worker.store = store
         if store != self._last_store:
             self._last_store = store
-            self._let_go_later()
             if store is not None and self._limits.shared_bytes:
                 self._loop.call_later(_HOLD_AFTER_S, self._hold, store)
 
@@ -90,21 +90,15 @@ class WorkerPool:
         else:
             self._idle.append(worker)
 
-    def _let_go_later(self) -> None:
-        if not self._is_letting_go:
-            self._is_letting_go = True
-            self._loop.call_later(_LET_GO_AFTER_S, self._let_go)
-
     def _let_go(self) -> None:
-        """Have idle workers replaced that still have another store open than the one that is asked now."""
-        self._is_letting_go = False
-        former = [worker for worker in self._workers.values() if worker.store not in (None, self._last_store)]
-        for worker in former:
-            if worker in self._idle:
-                self.discard(worker)
-        if any(worker.channel in self._workers for worker in former):
-            # One that is at work is looked at again.
-            self._let_go_later()
+        """Have idle workers replaced that have files open of a release that is not asked any more, or was removed."""
+        if self._has_ended:
+            return
+        if self._last_store is not None and not Path(self._last_store).exists():
+            self._last_store = None
+        for worker in [one for one in self._idle if one.held is None and one.store not in (None, self._last_store)]:
+            self.discard(worker)
+        self._loop.call_later(_LET_GO_EVERY_S, self._let_go)
 
     def give_way(self, worker: WorkerProcess) -> None:
         """Let everything else on the machine go before what *worker* does now."""
