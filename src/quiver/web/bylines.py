@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from quiver.names import display_name, name_key, split_homonym
 from quiver.web.graph import Graph
@@ -26,8 +26,7 @@ STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """One name on a byline: as displayed, its homonym number, and the IRI of its name cluster."""
 
     name: str
@@ -88,11 +87,10 @@ def byline_of(graph: Graph, names: Sequence[str], status: str, most: int = NAMES
     """
     signers = tuple(
         Signer(
-            display_name(name) or NO_NAME,
-            split_homonym(name)[1] or "",
-            graph.minter.name_cluster(name_key(name)),
+            (display_name(bare) if number else bare) or NO_NAME, number or "", graph.minter.name_cluster(name_key(name))
         )
         for name in names[:most]
+        for bare, number in (split_homonym(name),)
     )
     return Byline(signers, len(names), status.rpartition("#")[2])
 
