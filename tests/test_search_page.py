@@ -43,7 +43,7 @@ def get_json(client: FlaskClient, path: str) -> dict[str, object]:
 
 
 def titles(page: Page, response: TestResponse) -> list[str]:
-    found = re.findall(r'<p class="title"><a [^>]*>([^<]*)</a>', response.get_data(as_text=True))
+    found = re.findall(r'<h3 class="title"><a [^>]*>([^<]*)</a>', response.get_data(as_text=True))
     assert page.all("ol") or not found
     return found
 
