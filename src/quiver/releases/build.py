@@ -17,6 +17,7 @@ from quiver.manifest import Manifest, SourceCounts
 from quiver.releases.dropping import drop_sources, dropped_bytes
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
+from quiver.releases.loading import StoreLoader
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.space import check_space
@@ -65,9 +66,9 @@ def build(
     shelf = Library(library)
     with shelf.writing():
         check_space(shelf.path, files, settings, before=_before(shelf))
-        with shelf.new_folder() as folder:
+        with shelf.new_folder() as folder, StoreLoader(folder / "store") as loader:
             making = Making(folder, minter)
-            make(plan, making, settings, progress)
+            make(plan, making, settings, progress, loader)
             refuse_if_needed(shelf, making, strict)
             release, rejects = finish_release(
                 shelf,
@@ -77,6 +78,7 @@ def build(
                 manifest=manifest_of(making, shelf.current_id()),
                 settings=settings,
                 progress=progress,
+                loader=loader,
             )
         if keep := settings.integer("keep_releases"):
             shelf.remove_oldest(keep)
@@ -91,18 +93,21 @@ def _before(shelf: Library) -> Manifest | None:
         return None
 
 
-def make(plan: Plan, making: Making, settings: Settings, progress: Progress) -> None:
-    """Take all steps from the planned files to parts, tables and documents."""
+def make(plan: Plan, making: Making, settings: Settings, progress: Progress, loader: StoreLoader | None = None) -> None:
+    """Take all steps from the planned files to parts, tables and documents; *loader* is fed the parts, unless few."""
     size = sum(path.stat().st_size for path in plan.paths) + dropped_bytes(making)
     with Workers(settings.integer("jobs"), size, progress) as workers:
         read_files(plan, making, settings, workers)
         revise_inputs(making)
         drop_sources(plan, making, workers)
         pages = settle_pages(plan, making)
+        making.loader = loader if workers.several else None
         map_papers(plan, making, workers)
         map_pages(plan, making, pages)
         derive(plan, making, workers)
     map_sources(making)
+    for part in making.parts:
+        making.feed(part)
 
 
 def refuse_if_needed(shelf: Library, making: Making, strict: bool) -> None:

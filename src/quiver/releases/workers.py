@@ -58,6 +58,10 @@ def silent(step: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
+def _nothing(result: object) -> None:
+    """What is done with a result that nobody waits for."""
+
+
 def worker_count(jobs: int) -> int:
     """How many processes the setting `jobs` means: one for each core where it is 0."""
     return jobs or os.cpu_count() or 1
@@ -91,10 +95,23 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, step: str, function: Callable[[Task], Done], tasks: Sequence[Task], total: int = 0) -> list[Done]:
+    @property
+    def several(self) -> bool:
+        """Whether there are processes."""
+        return self._pool is not None
+
+    def run(
+        self,
+        step: str,
+        function: Callable[[Task], Done],
+        tasks: Sequence[Task],
+        total: int = 0,
+        arrived: Callable[[Done], None] = _nothing,
+    ) -> list[Done]:
         """*function* of every task; `seconds` is what the step took.
 
-        Progress is counted by what tasks tell `advance`, up to *total*, or in tasks where no total is given.
+        *arrived* is told each result when it is there, in no order. Progress is counted by what tasks tell `advance`,
+        up to *total*, or in tasks where no total is given.
         """
         started = time.monotonic()
         self._counter.value = 0
@@ -103,14 +120,15 @@ class Workers:
             results = []
             for task in tasks:
                 results.append(function(task))
+                arrived(results[-1])
                 self._progress(step, total * len(results) // len(tasks) or len(results), total or len(tasks))
         else:
             futures = [self._pool.submit(function, task) for task in tasks]
             pending: set[Future[Done]] = set(futures)
             while pending:
-                done, pending = wait(pending, timeout=_LOOK_EVERY_S, return_when="FIRST_EXCEPTION")
+                done, pending = wait(pending, timeout=_LOOK_EVERY_S, return_when="FIRST_COMPLETED")
                 for future in done:
-                    future.result()
+                    arrived(future.result())
                 at = self._counter.value if total else len(tasks) - len(pending)
                 self._progress(step, at, total or len(tasks))
             results = [future.result() for future in futures]
