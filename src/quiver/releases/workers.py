@@ -6,15 +6,33 @@ import gc
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from quiver.processes import die_with_parent
 
-Task = TypeVar("Task")
+
+class Task(Protocol):
+    """What every task has, besides what it is about: a folder, in which its function reads and writes."""
+
+    @property
+    def folder(self) -> str: ...
+
+
+class Need(msgspec.Struct, frozen=True, array_like=True):
+    """What a task reads below its folder: all files of the folder *path*, or with a length these bytes of a file."""
+
+    path: str
+    offset: int = 0
+    length: int | None = None
+
+
+SomeTask = TypeVar("SomeTask", bound=Task)
 Done = TypeVar("Done")
 
 # Told the step, what is done of it, and its total (0 where unknown), in the step's own unit.
@@ -91,9 +109,17 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, step: str, function: Callable[[Task], Done], tasks: Sequence[Task], total: int = 0) -> list[Done]:
+    def run(
+        self,
+        step: str,
+        function: Callable[[SomeTask], Done],
+        tasks: Sequence[SomeTask],
+        total: int = 0,
+        needs: Callable[[SomeTask], Iterable[Need]] | None = None,
+    ) -> list[Done]:
         """*function* of every task; `seconds` is what the step took.
 
+        Here all tasks see the one folder; elsewhere they are brought what *needs* says they read of earlier steps.
         Progress is counted by what tasks tell `advance`, up to *total*, or in tasks where no total is given.
         """
         started = time.monotonic()
