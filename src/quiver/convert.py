@@ -134,13 +134,13 @@ def convert_file(task: ConvertTask) -> ConvertDone:
     with tempfile.TemporaryDirectory(prefix="quiver-convert-") as temporary:
         made, rejects = Path(temporary) / "made", RejectWriter(Path(temporary), "rejects", "list")
         # Neither name nor time in its header: the same records are the same bytes.
-        with made.open("wb") as file, igzip.IGzipFile("", "wb", 2, file, 0) as output:
+        with made.open("wb") as file, igzip.IGzipFile("", "wb", 2, file, 0) as output:  # type: ignore[no-untyped-call]
             for piece in convert_records(
                 [path], task.to, settings=settings, format_name=task.format_name, source=task.source
             ):
                 if isinstance(piece, bytes):
                     counts["records"] += 1
-                    output.write(piece)
+                    output.write(piece)  # type: ignore[no-untyped-call]
                     continue
                 counts["rejected"] += 1
                 rejects.write_error(piece)

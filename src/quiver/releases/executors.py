@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,10 +60,13 @@ def opened_executor(settings: Settings) -> Iterator[Executor | None]:
         )
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise MissingExtra(f"{name} needs the package distributed", value=name, hint=EXTRA) from error
     address = name.removeprefix(_DASK)
     try:
+        # A client that finds nobody takes a minute to give up, and complains when it is collected.
+        socket.create_connection(get_address_host_port(address), _CONNECT_S).close()
         client = Client(address, timeout=_CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConversionFailed(f"no Dask scheduler answers at {address}: {error}", value=address) from error

@@ -62,22 +62,9 @@ def run_staged(function: Callable[[SomeTask], Done], staged: Staged[SomeTask]) -
     """Do one task in a folder of this worker's own.
 
     Raises:
-        ConversionFailed: this worker has another version of Quiver, or does not see what the task names.
+        ConversionFailed: as for `check_worker`, or the scratch is not what it was.
     """
-    if staged.software != __version__:
-        raise ConversionFailed(
-            f"the worker on {socket.gethostname()} has quiver {__version__}, the command is quiver {staged.software}",
-            value=__version__,
-            hint="Install the same version on all machines.",
-        )
-    parent = getattr(staged.task, "parent", "")
-    if parent and not Path(parent).is_dir():
-        raise ConversionFailed(
-            f"the worker on {socket.gethostname()} does not see {parent}",
-            value=parent,
-            hint="A change reads the release before it: put the library on storage that all workers see, or leave"
-            " the executor out.",
-        )
+    check_worker(staged.software, getattr(staged.task, "parent", ""))
     scratch = open_scratch(staged.scratch)
     with tempfile.TemporaryDirectory(prefix="quiver-task-") as name:
         folder = Path(name)
@@ -87,6 +74,27 @@ def run_staged(function: Callable[[SomeTask], Done], staged: Staged[SomeTask]) -
         brought = {need.path for need in staged.needs}
         files = [path for path in files_below(folder) if os.path.relpath(path, folder) not in brought]
         return StagedDone(done, name, pack(scratch, staged.stem, folder, files))
+
+
+def check_worker(software: str, parent: str) -> None:
+    """Refuse tasks of a command of the version *software* that would go wrong here; they read *parent*, if any.
+
+    Raises:
+        ConversionFailed: this worker has another version of Quiver, or does not see that release.
+    """
+    if software != __version__:
+        raise ConversionFailed(
+            f"the worker on {socket.gethostname()} has quiver {__version__}, the command is quiver {software}",
+            value=__version__,
+            hint="Install the same version on all machines.",
+        )
+    if parent and not Path(parent).is_dir():
+        raise ConversionFailed(
+            f"the worker on {socket.gethostname()} does not see {parent}",
+            value=parent,
+            hint="A change reads the release before it: put the library on storage that all workers see, or leave"
+            " the executor out.",
+        )
 
 
 def files_below(folder: Path) -> list[Path]:
