@@ -262,11 +262,12 @@ def _frames(task: MapTask) -> list[Need]:
 
 def derive(plan: Plan, making: Making, workers: Workers) -> None:
     """Derive what the tallies touch."""
+    tallies = [(os.path.relpath(path, making.folder), pieces) for path, pieces in making.tallies]
     tasks = [
         DeriveTask(
             share,
             plan.derived_shares,
-            tuple((os.path.relpath(path, making.folder), *pieces[share]) for path, pieces in making.tallies),
+            tuple((path, *pieces[share]) for path, pieces in tallies),
             making.minter.base,
             str(making.folder),
             making.generation,
