@@ -280,7 +280,8 @@ def main() -> None:
     folder = arguments.folder.resolve()
     install(folder)
     work = folder / "mapping"
-    work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
     run = Run(work, prepare(work, arguments.file, arguments.papers))
     print(f"{arguments.papers:,} papers, {run.count:,} triples")
     for _ in range(arguments.repeat):
