@@ -146,8 +146,12 @@ class Library:
                             hint="Try again when it has ended.",
                         ) from None
                     time.sleep(0.1)
-            self._remove_debris()
-            yield
+            try:
+                self._remove_debris()
+                yield
+            finally:
+                # Closing is not enough: a process that was forked meanwhile has the file open, too.
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _remove_debris(self) -> None:
         for entry in self.releases_path.iterdir():

@@ -6,15 +6,33 @@ import gc
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from quiver.processes import die_with_parent
 
-Task = TypeVar("Task")
+
+class Task(Protocol):
+    """What every task has, besides what it is about: a folder, in which its function reads and writes."""
+
+    @property
+    def folder(self) -> str: ...
+
+
+class Need(msgspec.Struct, frozen=True, array_like=True):
+    """What a task reads below its folder: all files of the folder *path*, or with a length these bytes of a file."""
+
+    path: str
+    offset: int = 0
+    length: int | None = None
+
+
+SomeTask = TypeVar("SomeTask", bound=Task)
 Done = TypeVar("Done")
 
 # Told the step, what is done of it, and its total (0 where unknown), in the step's own unit.
@@ -58,7 +76,7 @@ def silent(step: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
-def _nothing(result: object) -> None:
+def no_one_waits(result: object) -> None:
     """What is done with a result that nobody waits for."""
 
 
@@ -97,21 +115,23 @@ class Workers:
 
     @property
     def several(self) -> bool:
-        """Whether there are processes."""
+        """Whether tasks are done beside each other."""
         return self._pool is not None
 
     def run(
         self,
         step: str,
-        function: Callable[[Task], Done],
-        tasks: Sequence[Task],
+        function: Callable[[SomeTask], Done],
+        tasks: Sequence[SomeTask],
         total: int = 0,
-        arrived: Callable[[Done], None] = _nothing,
+        needs: Callable[[SomeTask], Iterable[Need]] | None = None,
+        arrived: Callable[[Done], None] = no_one_waits,
     ) -> list[Done]:
         """*function* of every task; `seconds` is what the step took.
 
-        *arrived* is told each result when it is there, in no order. Progress is counted by what tasks tell `advance`,
-        up to *total*, or in tasks where no total is given.
+        *arrived* is told each result when it and its files are there, in no order.
+        Here all tasks see the one folder; elsewhere they are brought what *needs* says they read of earlier steps.
+        Progress is counted by what tasks tell `advance`, up to *total*, or in tasks where no total is given.
         """
         started = time.monotonic()
         self._counter.value = 0
