@@ -56,18 +56,17 @@ def test_a_loader_that_dies_is_told_of(tmp_path: Path) -> None:
         loader.feed(part.path)
         (process,) = loaders()
         os.kill(process.pid, signal.SIGKILL)
-        with pytest.raises(OSError, match=r"the loader failed \(exit code -9\)"):
+        with pytest.raises(OSError, match="the loader failed: exit code -9"):
             loader.finish(compact=False, total=0, progress=silent, loaded=lambda: None)
 
 
-def test_a_damaged_part_is_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_part_is_told_of(tmp_path: Path) -> None:
     part = Path(write_part(tmp_path, 0).path)
     part.write_bytes(part.read_bytes()[:-20])
     with StoreLoader(tmp_path / "store") as loader:
         loader.feed(str(part))
-        with pytest.raises(OSError, match="the loader failed"):
+        with pytest.raises(OSError, match=f"the loader failed: .*{part}"):
             loader.finish(compact=False, total=0, progress=silent, loaded=lambda: pytest.fail("it is not loaded"))
-    assert str(part) in capfd.readouterr().err
 
 
 def test_a_build_that_gives_up_takes_its_loader_along(tmp_path: Path) -> None:

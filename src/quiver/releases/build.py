@@ -91,7 +91,7 @@ def build(
                 loader=loader,
             )
         if keep := settings.integer("keep_releases"):
-            shelf.remove_oldest(keep)
+            shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return BuildReport(release, making.added, tuple(making.messages), tuple(rejects), time.monotonic() - started)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import shutil
 import time
@@ -19,15 +18,14 @@ from quiver.config import Settings
 from quiver.dumps import Part, format_content, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
-from quiver.processes import die_with_parent
+from quiver.releases.children import Child
 from quiver.releases.documents import read_documents
 from quiver.releases.library import Library, Release
-from quiver.releases.loading import StoreLoader, failed, load_parts
+from quiver.releases.loading import StoreLoader, load_parts
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.workers import Progress
 from quiver.search import SearchDocument, write_index
 
-_CONTEXT = multiprocessing.get_context("spawn")
 # Below this much N-Quads text, starting processes costs more than they save.
 _SMALL_BYTES = 8_000_000
 # The loader is what a build waits for; the index is content with what it leaves of the cores.
@@ -107,7 +105,7 @@ def publish_folder(
     gives, where that is known already.
     """
     started = time.monotonic()
-    release_id = _free_id(shelf, f"{manifest.id}-{manifest.content_hash[:12]}")
+    release_id = shelf.free_id(manifest.id, manifest.content_hash)
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -123,16 +121,6 @@ def publish_folder(
     release = shelf.publish(folder, release_id)
     progress("publish", 1, 1)
     return release, rejects
-
-
-def _free_id(shelf: Library, release_id: str) -> str:
-    """*release_id*, with a number where a release of the same second and content exists."""
-    taken = set(shelf.ids())
-    candidate, number = release_id, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{release_id}.{number}"
-    return candidate
 
 
 def _load_and_index(
@@ -165,26 +153,14 @@ def _load_and_index(
             loader.feed(name)
     index = None
     if papers is not None:
-        index = _CONTEXT.Process(
-            target=_index_child, args=(os.getpid(), papers, str(folder / "search"), memory_bytes), daemon=True
-        )
-        index.start()
+        index = Child("the text index", _INDEX_NICENESS, index_documents, papers, str(folder / "search"), memory_bytes)
     try:
         loader.finish(compact, total, progress, loaded)
         if index is not None:
             index.join()
-            if index.exitcode != 0:
-                raise failed("the text index", index)
     finally:
-        if index is not None and index.is_alive():
+        if index is not None:
             index.kill()
-            index.join()
-
-
-def _index_child(parent: int, paths: list[str], folder: str, memory_bytes: int) -> None:
-    die_with_parent(parent)
-    os.nice(_INDEX_NICENESS)
-    index_documents(paths, folder, memory_bytes)
 
 
 def index_documents(paths: list[str], folder: str, memory_bytes: int) -> None:

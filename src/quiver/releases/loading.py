@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -16,10 +13,9 @@ from typing import Final
 import pyoxigraph
 
 from quiver.dumps import PartsFile
-from quiver.processes import die_with_parent
+from quiver.releases.children import CONTEXT, Child
 from quiver.releases.workers import Progress
 
-_CONTEXT: Final = multiprocessing.get_context("spawn")
 # What the loader reports: bytes read so far, or this when the store can be read.
 _LOADED: Final = -1
 # Reports wait in a pipe while nobody reads them, and a full one would hold the loader up.
@@ -34,7 +30,7 @@ class StoreLoader:
 
     def __init__(self, store: Path) -> None:
         self._store = str(store)
-        self._process: BaseProcess | None = None
+        self._process: Child | None = None
         self._parts: Connection | None = None
         self._reports: Connection | None = None
 
@@ -44,9 +40,8 @@ class StoreLoader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None and self._process.is_alive():
+        if self._process is not None:
             self._process.kill()
-            self._process.join()
 
     @property
     def began(self) -> bool:
@@ -60,12 +55,9 @@ class StoreLoader:
             OSError: the process has ended.
         """
         if self._parts is None:
-            parts, self._parts = _CONTEXT.Pipe(duplex=False)
-            self._reports, reports = _CONTEXT.Pipe(duplex=False)
-            self._process = _CONTEXT.Process(
-                target=_load_fed, args=(os.getpid(), self._store, parts, reports), daemon=True
-            )
-            self._process.start()
+            parts, self._parts = CONTEXT.Pipe(duplex=False)
+            self._reports, reports = CONTEXT.Pipe(duplex=False)
+            self._process = Child("the loader", 0, _load_fed, self._store, parts, reports)
             parts.close()
             reports.close()
         self._send(path)
@@ -91,8 +83,6 @@ class StoreLoader:
                     progress("load", bytes_read, total)
         except EOFError:
             self._process.join()
-        if self._process.exitcode != 0:
-            raise failed("the loader", self._process)
 
     def _send(self, message: str | bool) -> None:
         assert self._parts is not None
@@ -101,12 +91,7 @@ class StoreLoader:
             self._parts.send(message)
         except OSError:
             self._process.join()
-            raise failed("the loader", self._process) from None
-
-
-def failed(what: str, process: BaseProcess) -> OSError:
-    """The error that *process* failed, which has written its own."""
-    return OSError(f"{what} failed (exit code {process.exitcode}); its error stands above")
+            raise
 
 
 def load_parts(paths: list[str], store: str, compact: bool) -> None:
@@ -133,8 +118,7 @@ def _compact(target: pyoxigraph.Store) -> None:
     target.flush()
 
 
-def _load_fed(parent: int, store: str, parts: Connection, reports: Connection) -> None:
-    die_with_parent(parent)
+def _load_fed(store: str, parts: Connection, reports: Connection) -> None:
     fed: queue.Queue[str | bool | None] = queue.Queue()
     compact = False
 

@@ -44,6 +44,9 @@ def main(socket_path: str) -> None:
     settings = load_settings()
     start_logging(settings.text("log_level"))
     app = create_app(Path(os.environ[LIBRARY]), settings)
+    served = app.extensions[SERVED]
+    assert isinstance(served, Served)
+    served.holder.follow()
     keep_what_is_loaded()
     idle = Idle()
     threading.Thread(target=idle.watch, daemon=True).start()

@@ -19,7 +19,7 @@ from quiver.errors import InvalidSetting, QuiverError
 from quiver.evaluation import BrokerHandle, connect, start_broker
 from quiver.processes import die_with_parent, keep_what_is_loaded
 from quiver.telemetry import logger, start_logging
-from quiver.web import create_app
+from quiver.web import SERVED, Served, create_app
 from quiver.web.front import Front
 from quiver.web.order_process import LIBRARY
 from quiver.web.orders import OrderProcess, Orders
@@ -43,6 +43,9 @@ def load_app() -> Front:
     evaluator = connect(os.environ[_BROKER], settings)
     sockets = os.environ[_ORDERS].split(os.pathsep) if os.environ[_ORDERS] else []
     app = create_app(Path(os.environ[LIBRARY]), settings, evaluator)
+    served = app.extensions[SERVED]
+    assert isinstance(served, Served)
+    served.holder.follow()
     front = Front(app, os.environ[_BROKER], settings, Orders(sockets) if sockets else None)
     keep_what_is_loaded()
     return front
