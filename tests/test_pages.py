@@ -128,6 +128,15 @@ def test_the_name_page_says_what_the_source_says_and_what_was_found(client: Flas
         assert title in words
 
 
+def test_an_author_row_of_bylines_that_may_be_cut_has_at_least_its_papers(client: FlaskClient) -> None:
+    """The rows of a source whose bylines are complete have just theirs."""
+    cut = read(client.get("/author/arrow/n-Andrew_Zhao.html")).words
+    assert "at least 8 papers" in cut
+    assert cut.count("Of at least 8 papers.") == 3
+    assert cut.count("At least: some bylines may be cut.") == 2
+    assert "at least" not in read(client.get("/author/hostile/n-Pat_Many.html")).words.lower()
+
+
 def test_the_listed_paper_without_the_name_is_there_with_its_evidence(client: FlaskClient) -> None:
     page = read(client.get(NAME))
     place = page.words.index("Beyond the 80/20 Rule")
