@@ -147,11 +147,13 @@ def name_context(
             panel.note = f"{panel.note} {AT_LEAST}".strip()
             panel.denominator = panel.denominator.replace("Of ", "Of at least ", 1)
     number = facts.one("q:homonymNumber")
+    noted = next((account for account in accounts if account.note), None)
     preferred = facts.one("skos:prefLabel") or facts.one("rdfs:label")
     return {
         "name": preferred.removesuffix(f" {number}").strip() if number else preferred or "(no name)",
         "number": number,
-        "note": next((account.note for account in accounts if account.note), ""),
+        "note": noted.note if noted else "",
+        "noted_by": noted,
         "no_profile": NO_PROFILE,
         "spellings": facts.all("skos:altLabel"),
         "paper_count": count,
