@@ -68,6 +68,15 @@ def test_input_without_accents_finds_names_that_have_them_and_accents_rank_first
     assert search(client, "q=zoe&kind=name") == ["Zoë Example"]
 
 
+def test_the_help_says_what_does_not_count(client: FlaskClient) -> None:
+    """Nothing is promised for a word without accents, or for a plural: neither is put before the other spelling."""
+    said = read(client.get("/search")).words
+    assert "Letter case, accents and an English plural’s ending do not count" in said
+    assert "what has the accents that you typed comes first" in said
+    assert "exactly as asked" not in said
+    assert search(client, "q=KERNEL") == search(client, "q=kernels") == ["Kernels for attention"]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
