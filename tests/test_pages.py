@@ -132,6 +132,18 @@ def test_the_name_page_says_what_the_source_says_and_what_was_found(client: Flas
         assert title in words
 
 
+@pytest.mark.parametrize("path", ["/statistics/", "/nowhere", "/name/"])
+def test_an_address_of_nothing_is_told_in_our_words(client: FlaskClient, path: str) -> None:
+    response = client.get(path, headers={"Accept": "text/html"})
+    assert response.status_code == 404
+    words = " ".join(re.sub(r"<[^>]*>", " ", response.get_data(as_text=True)).split())
+    assert f"There is no {path} here." in words
+    assert "/search finds papers, names and venues." in words
+    assert ("Try it without the slash at its end." in words) == path.endswith("/")
+    problem = client.get(path, headers={"Accept": "application/problem+json"}).get_json()
+    assert (problem["title"], problem["code"]) == ("Not found", "not-found")
+
+
 def test_the_page_of_a_source_leads_to_what_it_lists(client: FlaskClient) -> None:
     page = read(client.get("/page/arrow/andrew_zhao.html"))
     assert "The papers that it lists stand on the page of the name." in page.words
