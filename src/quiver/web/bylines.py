@@ -11,6 +11,8 @@ from quiver.web.graph import Graph
 
 NAMES_SHOWN: Final = 50
 NO_NAME: Final = "(no name)"
+# Of figures that are lower bounds.
+AT_LEAST: Final = "At least: some bylines may be cut."
 
 # Byline status -> what it means, in a few words and in a sentence.
 STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -97,8 +99,3 @@ def byline_of(graph: Graph, names: Sequence[str], status: str, most: int = NAMES
 
 def _signer(name: str, cluster: str, numbers: dict[str, str]) -> Signer:
     return Signer(name or NO_NAME, numbers.get(cluster, ""), cluster)
-
-
-def any_cut(bylines: Sequence[Byline]) -> bool:
-    """Whether figures that rest on these bylines are lower bounds."""
-    return any(byline.cut for byline in bylines)

@@ -76,7 +76,7 @@ def _name(context: Mapping[str, object]) -> str:
 
 def _search(context: Mapping[str, object]) -> str:
     asked, answer = context.get("asked"), context.get("answer")
-    words = asked.get("q", "") if isinstance(asked, dict) else ""
+    words = context.get("instead") or (asked.get("q", "") if isinstance(asked, dict) else "")
     total = answer.total if isinstance(answer, SearchAnswer) else 0
     found = f"{total:,} result{'s' if total != 1 else ''}"
     return f"{found} among papers, names and venues{f' for “{words}”' if words else ''}."

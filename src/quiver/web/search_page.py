@@ -135,6 +135,7 @@ def _search(settings: Settings) -> AnyResponse | str:
         sorts=[(name, words, (shown.sort or "relevance") == name) for name, words in SORT_WORDS.items()],
         paging=_paging(shown, answer, page, size),
         formats=_formats(shown) if answer.total else [],
+        most_in_file=settings.integer("search_limit_max"),
         **({"problem": problem_of(fault)} if fault else {}),
     )
     return Response(html, status=fault.status if fault else 200, mimetype="text/html")

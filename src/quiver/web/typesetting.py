@@ -360,7 +360,7 @@ def _set_network(graph: Graph, panel: Panel, whole: int) -> None:
         drawn,
         chart_id=f"{panel.id}-chart",
         title=panel.title,
-        description=f"{len(nodes)} names and {len(drawn)} ties among them. {panel.denominator}",
+        description=f"{len(nodes)} names and {len(drawn)} ties among them.",
     )
 
 
