@@ -106,6 +106,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The files that hold the release's quads as compressed N-Quads, in order; together they are the dump."""
         return tuple(file for file in self.files if file.path.startswith("parts/"))
 
+    @property
+    def patches(self) -> dict[str, ReleaseFile]:
+        """By form (`patch`, `added`, `removed`), the files that hold what leads from the parent to the release."""
+        return {Path(file.path).name.partition(".")[0]: file for file in self.files if file.path.startswith("patch/")}
+
 
 class _FormatOnly(msgspec.Struct):
     format: int

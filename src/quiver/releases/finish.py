@@ -22,7 +22,7 @@ from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.processes import die_with_parent
 from quiver.releases.documents import read_documents
-from quiver.releases.history import changes_between, keep_changes
+from quiver.releases.history import compare_with
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.workers import Progress
@@ -87,7 +87,7 @@ def finish_release(
     if before is not None:
         started = time.monotonic()
         progress("compare", 0, 0)
-        keep_changes(changes_between(before, manifest, folder, list(known.values())), folder, before, manifest.id)
+        known.update((file.path, file) for file in compare_with(before, folder, manifest, list(known.values())))
         seconds["compare"] = round(time.monotonic() - started, 3)
     return publish_folder(
         shelf,
@@ -111,8 +111,8 @@ def publish_folder(
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
-    The manifest has its id (`with_id`). *known* are its parts by path; checksums of what it shares with *parent* are
-    known, too. *dump* is what `joined` gives, where that is known already.
+    The manifest has its id (`with_id`). *known* are its parts and patch by path; checksums of what it shares with
+    *parent* are known, too. *dump* is what `joined` gives, where that is known already.
     """
     started = time.monotonic()
     release_id = manifest.id

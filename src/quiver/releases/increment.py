@@ -184,13 +184,13 @@ def _publish(
         )
         manifest = with_id(shelf, manifest)
         changes = changes_of(changed.removed(), making.parts, parent.base, folder, changed.moved)
-        keep_changes(changes, folder, parent, manifest.id)
+        patch = keep_changes(changes, folder, parent, manifest)
         timed(making, "compare", now)
         release, lists = publish_folder(
             shelf,
             folder,
             manifest=manifest,
-            known=changed.known,
+            known={**changed.known, **{file.path: file for file in patch}},
             parent=parent,
             progress=progress,
             dump=dump.result(),
