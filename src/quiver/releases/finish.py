@@ -75,25 +75,27 @@ def finish_release(
         seconds["answer"] = round(time.monotonic() - started, 3)
         progress("answer", 1, 1)
 
-    started = time.monotonic()
-    _load_and_index(folder, parts, documents, settings, progress, loaded)
-    seconds["load_and_index"] = round(time.monotonic() - started, 3)
     content = format_content(sum_content(part.content for part in parts))
     manifest = with_id(shelf, msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds))
-    names = [str(Path(part.path).relative_to(folder)) for part in parts]
-    known = {
-        name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
-    }
-    if before is not None:
-        started = time.monotonic()
-        progress("compare", 0, 0)
-        known.update((file.path, file) for file in compare_with(before, folder, manifest, list(known.values())))
-        seconds["compare"] = round(time.monotonic() - started, 3)
+    files = [
+        ReleaseFile(str(Path(part.path).relative_to(folder)), part.size, part.sha256, part.quads) for part in parts
+    ]
+    made = Release(folder, msgspec.structs.replace(manifest, files=tuple(files)))
+    started = time.monotonic()
+    # While the engine loads in another process, this one has nothing to do.
+    with ThreadPoolExecutor(1) as beside:
+        comparison = beside.submit(compare_with, shelf, before, made) if before else None
+        _load_and_index(folder, parts, documents, settings, progress, loaded)
+        seconds["load_and_index"] = round(time.monotonic() - started, 3)
+        if comparison:
+            progress("compare", 0, 0)
+            files += comparison.result()
+            seconds["compare"] = round(time.monotonic() - started - seconds["load_and_index"], 3)
     return publish_folder(
         shelf,
         folder,
         manifest=manifest,
-        known=known,
+        known={file.path: file for file in files},
         parent=None,
         progress=progress,
     )

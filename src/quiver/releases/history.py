@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import msgspec
-
 from quiver.dumps import (
     Change,
     Ends,
@@ -27,8 +25,8 @@ from quiver.dumps import (
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile
 from quiver.releases.gone import FOLDER as GONE_FOLDER
-from quiver.releases.gone import GoneWriter, carry_gone
-from quiver.releases.library import Release
+from quiver.releases.gone import GoneWriter, carry_gone, write_gone
+from quiver.releases.library import Library, Release
 from quiver.telemetry import logger
 
 PATCH_FOLDER: Final = "patch"
@@ -79,15 +77,19 @@ def changes_of(
     return compare_documents(Side(removed, base), Side(added, base), folder / _SCRATCH, moved * _QUAD_BYTES)
 
 
-def keep_changes(changes: Iterable[Change], folder: Path, parent: Release, manifest: Manifest) -> list[ReleaseFile]:
-    """Keep in *folder*, where the release of *manifest* is being made, what *changes* from *parent* to it.
+def keep_changes(
+    changes: Iterable[Change], before: Release, made: Release, others: Sequence[Release] = ()
+) -> list[ReleaseFile]:
+    """Keep in the folder of *made*, a release in the making with its parts, what *changes* from *before* to it.
 
+    *others* are releases that it does not start from, though they were published: what only they had is gone as well.
     The files of the patch; there are none where it has more statements than the release itself, whose dump is shorter.
     """
-    carry_gone(parent.path, folder)
-    gone = GoneWriter(folder, manifest.id)
-    ends = Ends(release_iri(parent.manifest), release_iri(manifest))
-    patch = PatchWriter(folder / PATCH_FOLDER, ends, manifest.quads)
+    folder = made.path
+    carry_gone(before.path, folder)
+    gone = GoneWriter(folder, made.id)
+    ends = Ends(release_iri(before.manifest), release_iri(made.manifest))
+    patch = PatchWriter(folder / PATCH_FOLDER, ends, made.manifest.quads)
     try:
         for change in changes:
             gone.note(change)
@@ -97,30 +99,31 @@ def keep_changes(changes: Iterable[Change], folder: Path, parent: Release, manif
         raise
     finally:
         gone.close()
-    files = [
-        ReleaseFile(file.path.relative_to(folder).as_posix(), file.size, file.sha256, file.quads)
-        for file in patch.close()
-    ]
-    if not files:
+    written = patch.close()
+    if not written:
         shutil.rmtree(folder / PATCH_FOLDER)
-    return files
+    for other in others:
+        lost = (change.digest for change in changes_between(other, made, folder / _SCRATCH) if not change.now)
+        write_gone(folder, (digest.hex() for digest in lost), made.id)
+    return [
+        ReleaseFile(file.path.relative_to(folder).as_posix(), file.size, file.sha256, file.quads) for file in written
+    ]
 
 
-def compare_with(before: Release, folder: Path, manifest: Manifest, parts: Sequence[ReleaseFile]) -> list[ReleaseFile]:
-    """`keep_changes` of a release made anew in *folder* of *parts*, in comparison with the one *before* it.
+def compare_with(shelf: Library, before: Release, made: Release) -> list[ReleaseFile]:
+    """`keep_changes` of a release *made* anew, in comparison with the one *before* it.
 
     Where that one is damaged there is no patch, and only what had gone before is known to be gone: a build is how a
     damaged library is mended.
     """
-    now = Release(folder, msgspec.structs.replace(manifest, files=tuple(parts)))
-    scratch = folder / _SCRATCH
+    scratch = made.path / _SCRATCH
     try:
-        return keep_changes(changes_between(before, now, scratch), folder, before, manifest)
+        return keep_changes(changes_between(before, made, scratch), before, made, shelf.newer_than(before.id))
     except DamagedRelease as error:
         _LOG.warning("release %s is damaged, and no patch leads from it: %s", before.id, error)
-    for path in (scratch, folder / PATCH_FOLDER, folder / GONE_FOLDER):
+    for path in (scratch, made.path / PATCH_FOLDER, made.path / GONE_FOLDER):
         shutil.rmtree(path, ignore_errors=True)
-    carry_gone(before.path, folder)
+    carry_gone(before.path, made.path)
     return []
 
 
