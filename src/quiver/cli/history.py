@@ -9,7 +9,8 @@ import click
 
 from quiver.cli.main import LIBRARY, main
 from quiver.cli.query import compression_of, opened_output
-from quiver.dumps import PATCH_FORMS, compressing
+from quiver.dumps import compressing
+from quiver.manifest import PATCH_FORMS
 from quiver.releases import Library, write_difference
 
 

@@ -14,12 +14,11 @@ from quiver.dumps.parts import (
     read_part,
     sum_content,
 )
-from quiver.dumps.patches import PATCH_FORMS, Ends, PatchFile, PatchWriter, patch_lines, refuse_blank_nodes
+from quiver.dumps.patches import Ends, PatchFile, PatchWriter, patch_lines, refuse_blank_nodes
 from quiver.dumps.writer import DUMP_FORMATS, DumpFormat, compressing, write_dump
 
 __all__ = [
     "DUMP_FORMATS",
-    "PATCH_FORMS",
     "Change",
     "DumpFormat",
     "Ends",

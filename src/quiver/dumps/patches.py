@@ -19,13 +19,8 @@ import msgspec
 from quiver.dumps.comparing import Change
 from quiver.dumps.members import pack_member
 from quiver.errors import InvalidRecord
+from quiver.manifest import PATCH_FORMS
 
-# Form -> the name that a file of it has, and what it is called.
-PATCH_FORMS: Final[dict[str, tuple[str, str]]] = {
-    "patch": ("rdfp", "RDF Patch"),
-    "added": ("added.nq", "added statements, N-Quads"),
-    "removed": ("removed.nq", "removed statements, N-Quads"),
-}
 _MEMBER_BYTES: Final = 1 << 17
 _TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|<[^<>]*>')
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from quiver.descriptions import release_iri
 from quiver.dumps import (
     Change,
     Ends,
@@ -23,7 +24,7 @@ from quiver.dumps import (
     unlike_documents,
 )
 from quiver.errors import DamagedRelease
-from quiver.manifest import Manifest, ReleaseFile
+from quiver.manifest import ReleaseFile
 from quiver.releases.gone import FOLDER as GONE_FOLDER
 from quiver.releases.gone import GoneWriter, carry_gone, write_gone
 from quiver.releases.library import Library, Release
@@ -34,11 +35,6 @@ PATCH_FOLDER: Final = "patch"
 _QUAD_BYTES: Final = 128
 _SCRATCH: Final = "comparing"
 _LOG = logger("quiver.releases")
-
-
-def release_iri(manifest: Manifest) -> str:
-    """The IRI of a release."""
-    return f"{manifest.base}releases/{manifest.id}"
 
 
 def changes_between(before: Release, now: Release, scratch: Path) -> Iterator[Change]:
