@@ -44,7 +44,7 @@ SOURCE = click.option(
     callback=_usage(checked_source),
     help="Name of the source that the files come from.",
 )
-_BASE = click.option(
+BASE = click.option(
     "--base",
     metavar="IRI",
     default=None,
@@ -78,7 +78,7 @@ def print_report(report: BuildReport) -> None:
 @main.command("build")
 @LIBRARY
 @FILES
-@_BASE
+@BASE
 @FORMAT
 @SOURCE
 @click.option("--strict", is_flag=True, help="Publish nothing if any record is rejected.")
@@ -153,7 +153,7 @@ def _release_line(manifest: Manifest, current: bool) -> str:
 
 @main.command("convert")
 @FILES
-@_BASE
+@BASE
 @FORMAT
 @SOURCE
 @click.option(

@@ -1,4 +1,4 @@
-"""Commands about a library's past: diff."""
+"""Commands about a library's past: diff, restore."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import LIBRARY, main
+from quiver.cli.build import BASE
+from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.progress import ProgressDisplay
 from quiver.cli.query import compression_of, opened_output
 from quiver.dumps import compressing
 from quiver.manifest import PATCH_FORMS
-from quiver.releases import Library, write_difference
+from quiver.releases import Library, restore, write_difference
 
 
 @main.command("diff")
@@ -40,3 +42,22 @@ def diff_command(library: Path, before: str, now: str, form: str, output: Path |
         compressing(stream, compression_of(output)) as target,
     ):
         write_difference(first, second, form, target, Path(scratch) / "comparing")
+
+
+@main.command("restore")
+@LIBRARY
+@click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@BASE
+@QUIET
+@click.pass_context
+def restore_command(
+    context: click.Context, library: Path, parts: tuple[Path, ...], base: str | None, quiet: bool
+) -> None:
+    """Publish a release of LIBRARY that is made of PARTS: a release's folder, its parts/ alone, or a dump (.nq.gz).
+
+    The base is read from the parts; --base is for plain RDF.
+    """
+    display = ProgressDisplay(quiet=quiet)
+    release = restore(library, parts, base=base or "", settings=settings_of(context), progress=display)
+    display.finish()
+    click.echo(f"{release.manifest.quads:,} triples; release {release.id} with the base {release.base} is current")

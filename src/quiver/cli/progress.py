@@ -27,6 +27,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "files": ("Checking files", "files"),
     "parts": ("Checking parts", "files"),
     "rewrite": ("Rewriting parts", "files"),
+    "restore": ("Reading parts", "files"),
     "dump": ("Writing the dump", "bytes"),
     "send": ("Sending to the engine", "statements"),
     "count": ("Counting what is there", "counts"),

@@ -78,15 +78,21 @@ def split_documents(text: bytes) -> list[bytes]:
 
 
 def part_documents(path: Path) -> Iterator[bytes]:
-    """The documents of one part; one that stands across pieces of the file comes in two."""
+    """The documents of one part.
+
+    Raises:
+        DamagedRelease: it is no gzip file, ends early, or does not end with a line.
+    """
     rest = b""
     for chunk in read_part(path):
         text = rest + chunk
-        end = text.rfind(b"\n") + 1
-        yield from split_documents(text[:end])
-        rest = text[end:]
-    if rest:
-        yield from split_documents(rest + b"\n")
+        documents = split_documents(text[: text.rfind(b"\n") + 1])
+        # The last one may go on in the next piece.
+        rest = text[sum(map(len, documents[:-1])) :]
+        yield from documents[:-1]
+    yield from split_documents(rest)
+    if not rest.endswith(b"\n") and rest:
+        raise DamagedRelease(f"{path}: its last line has no end", value=str(path))
 
 
 def unlike_documents(before: list[Held], now: list[Held]) -> tuple[Iterator[bytes], Iterator[bytes]]:

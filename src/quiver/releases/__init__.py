@@ -7,6 +7,7 @@ from quiver.releases.increment import add, remove, replace
 from quiver.releases.library import Library, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
+from quiver.releases.restoring import restore
 from quiver.releases.verify import Verification, verify
 from quiver.releases.workers import Progress, silent
 
@@ -24,6 +25,7 @@ __all__ = [
     "rebase",
     "remove",
     "replace",
+    "restore",
     "silent",
     "verify",
     "write_difference",

@@ -47,13 +47,16 @@ def changes_between(before: Release, now: Release, scratch: Path) -> Iterator[Ch
     """
     first: Iterable[bytes]
     second: Iterable[bytes]
-    # Plain RDF may have statements about one resource in several places; a release of format 1 has no lists of members.
-    if all(one.manifest.kind == "records" and one.manifest.format > 1 for one in (before, now)):
-        held = [
-            [Held(one.path / file.path, index_path(one.path, file.path), file.sha256) for file in one.manifest.parts]
-            for one in (before, now)
-        ]
-        first, second = unlike_documents(*held)
+    sides = [
+        [Held(one.path / file.path, index_path(one.path, file.path), file.sha256) for file in one.manifest.parts]
+        for one in (before, now)
+    ]
+    # Plain RDF may have statements about one resource in several places. A release of format 1, or one that was
+    # restored, has no lists of members.
+    if before.manifest.kind == now.manifest.kind == "records" and all(
+        held.index.is_file() for side in sides for held in side
+    ):
+        first, second = unlike_documents(*sides)
     else:
         first, second = (
             (document for path in one.part_paths for document in part_documents(path)) for one in (before, now)
