@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyoxigraph
-import rdflib
 
 from quiver.releases import Release, write_difference
 
@@ -51,14 +50,6 @@ class Patch:
                 store.add(quad)
             else:
                 store.remove(quad)
-
-    def apply_to_graph(self, graph: rdflib.Graph) -> None:
-        for add, line in self.changes:
-            (triple,) = rdflib.Graph().parse(data=line, format="nt")
-            if add:
-                graph.add(triple)
-            else:
-                graph.remove(triple)
 
 
 def difference(before: Release, now: Release, folder: Path, form: str = "patch") -> bytes:
