@@ -17,6 +17,7 @@ ORDER = (
     "config",
     "telemetry",
     "processes",
+    "storage",
     "namespaces",
     "identifiers",
     "names",
@@ -47,6 +48,8 @@ CONFINED = {
     "granian": {"web"},
     "click": {"cli"},
     "tantivy": {"search"},
+    "fsspec": {"storage"},
+    "distributed": {"releases"},
     "rdflib": {"validation", "web"},
     "pyoxigraph": {
         "validation",

@@ -46,6 +46,28 @@ class UnknownFormat(QuiverError, ValueError):
     title = "No reader or writer for this format"
 
 
+class StorageUnavailable(QuiverError, RuntimeError):
+    """What an URL names cannot be reached, read on or written; no OSError, which readers take for damage of a file."""
+
+    status = 502
+    code = "storage-unavailable"
+    title = "The storage cannot be reached"
+
+
+class MissingExtra(QuiverError, ImportError):
+    """What was asked for needs a package that is installed only on demand."""
+
+    code = "missing-extra"
+    title = "An optional package is not installed"
+
+
+class ConversionFailed(QuiverError, RuntimeError):
+    """The machines that an executor stands for could not do their share of a conversion."""
+
+    code = "conversion-failed"
+    title = "The conversion failed"
+
+
 class NothingAccepted(QuiverError, ValueError):
     """A build whose input held not one acceptable record: nothing is published."""
 

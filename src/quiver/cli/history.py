@@ -35,8 +35,9 @@ def diff_command(library: Path, before: str, now: str, form: str, output: Path |
     An RDF Patch, applied to A, gives B.
     """
     shelf = Library(library)
-    first, second = shelf.release(before), shelf.release(now)
     with (
+        shelf.reading(before) as first,
+        shelf.reading(now) as second,
         tempfile.TemporaryDirectory(prefix="quiver-diff-") as scratch,
         opened_output(output) as stream,
         compressing(stream, compression_of(output)) as target,

@@ -4,7 +4,8 @@ from quiver.releases.build import BuildReport, build
 from quiver.releases.gone import GoneTable
 from quiver.releases.history import write_difference
 from quiver.releases.increment import add, remove, replace
-from quiver.releases.library import Library, Release
+from quiver.releases.leases import Lease
+from quiver.releases.library import Library, Pruned, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
 from quiver.releases.restoring import restore
@@ -14,8 +15,10 @@ from quiver.releases.workers import Progress, silent
 __all__ = [
     "BuildReport",
     "GoneTable",
+    "Lease",
     "Library",
     "Progress",
+    "Pruned",
     "RdfFile",
     "Release",
     "Verification",

@@ -46,7 +46,7 @@ def write_tally(tally: Tally, shares: int, path: Path) -> tuple[tuple[int, int],
 
 
 class DeriveTask(msgspec.Struct, frozen=True):
-    """Finish one share of the keys; `pieces` are (path, offset, length) of every tally's piece of it.
+    """Finish one share of the keys; `pieces` are (path, offset, length) of every tally's piece of it, below the folder.
 
     `parent` is the folder of the release that this one is made from, or empty.
     """
@@ -133,7 +133,7 @@ def derive_share(task: DeriveTask) -> DeriveDone:
     """Reduce the tallies of one share to name clusters, author rows and venues, in order of their keys."""
     tally = Tally()
     for path, offset, length in task.pieces:
-        with Path(path).open("rb") as file:
+        with (Path(task.folder) / path).open("rb") as file:
             file.seek(offset)
             tally.merge(_DECODER.decode(file.read(length)))
     changes = {key: delta for key, delta in _flat(tally) if not is_empty(delta)}

@@ -100,7 +100,7 @@ def restore(
                 before=before,
             )
         if keep := settings.integer("keep_releases"):
-            shelf.remove_oldest(keep)
+            shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return release
 
 

@@ -11,6 +11,7 @@ from quiver.config import Settings
 from quiver.errors import NotEnoughDisk
 from quiver.manifest import Manifest
 from quiver.releases.steps import expanded_size
+from quiver.storage import Location, name_of, size_of
 
 # Bytes of disk for each byte of records, at the peak of a build. What stays was 4.7 (records with abstracts) and 12
 # (mostly without); while the store is compacted it is there twice.
@@ -26,7 +27,7 @@ _REWRITTEN: Final = ("parts/derived/", "members/derived/")
 
 def check_space(
     folder: Path,
-    files: Sequence[Path],
+    files: Sequence[Location],
     settings: Settings,
     *,
     before: Manifest | None = None,
@@ -44,7 +45,7 @@ def check_space(
     if not settings.flag("disk_check"):
         return
     ratio = _PEAK if before is None else min(_MOST, max(1.0, _PEAK_OF_RELEASE * _ratio(before)))
-    needed = _LEAST + int(ratio * sum(expanded_size(path.name, path.stat().st_size) for path in files))
+    needed = _LEAST + int(ratio * sum(expanded_size(name_of(path), size_of(path)) for path in files))
     if change and before is not None:
         again = _REWRITTEN + (("store/",) if compact else ())
         needed += sum(file.size for file in before.files if file.path.startswith(again))

@@ -28,6 +28,7 @@ from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.releases.tables import table_path
 from quiver.releases.workers import advance
 from quiver.search import SearchDocument
+from quiver.storage import located
 
 _ITEM = msgspec.msgpack.Decoder(Record | ClusterPage)
 # The name of the file of listings among the frames of a share; the body of a listing that is no more.
@@ -87,7 +88,7 @@ def read_input(task: ReadTask) -> ReadDone:
     """Read one file; its papers go to frames by share, its pages to one file, its errors to the list of rejects."""
     folder = Path(task.folder)
     opened = open_file(
-        Path(task.path),
+        located(task.path),
         format_name=task.format_name,
         source=task.source,
         max_record_bytes=task.max_record_bytes,
@@ -100,8 +101,6 @@ def read_input(task: ReadTask) -> ReadDone:
     rejects = RejectWriter(folder / "rejects", opened.source, f"read-{name}")
     counts = {"papers": 0, "pages": 0, "unreadable": 0}
     messages: list[str] = []
-    for share in range(-1, task.shares):
-        frames_path(folder, opened.source, share).mkdir(parents=True, exist_ok=True)
     told = 0
     for count, read in enumerate(opened):
         if count % _TELL_EVERY == 0:

@@ -17,7 +17,7 @@ from quiver.descriptions import dataset_description
 from quiver.errors import NotAcceptable, NotFound, QuiverError
 from quiver.manifest import PATCH_FORMS, ReleaseFile
 from quiver.negotiation import HTML, JSON, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose
-from quiver.releases import Library, Release
+from quiver.releases import Lease, Library, Release
 from quiver.web.graph import current_graph
 from quiver.web.links import href, location
 from quiver.web.release_feed import releases_atom
@@ -119,7 +119,7 @@ def _file(release: Release, file: ReleaseFile, paths: list[Path]) -> Response:
 
     Gzip is its format, not a coding of the transfer.
     """
-    response = Response(_stream(paths), content_type="application/gzip")
+    response = Response(_stream(paths, release.hold()), content_type="application/gzip")
     response.content_length = file.size
     response.set_etag(file.sha256)
     response.headers["Cache-Control"] = "max-age=31536000, immutable"
@@ -187,8 +187,10 @@ def _unchanged(response: Response, held: ETags) -> Response:
     return response
 
 
-def _stream(paths: list[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
+def _stream(paths: list[Path], lease: Lease) -> Iterator[bytes]:
+    # However long the client takes.
+    with lease:
+        for path in paths:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    yield chunk
