@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from quiver.cli import main
 from quiver.config import Settings
-from quiver.dumps import comparing, read_lines
+from quiver.dumps import comparing, patches, read_lines
 from quiver.errors import DamagedRelease, InvalidRecord
 from quiver.releases import (
     GoneTable,
@@ -162,6 +162,27 @@ def test_where_more_changes_than_there_is_the_dump_is_shorter_and_no_patch_is_ke
         Patch.parse(difference(one, other, tmp_path)).apply_to_lines(lines)
         assert lines == lines_of(other)
     assert not (second.path / history.PATCH_FOLDER).exists()
+
+
+@pytest.mark.parametrize(("changed", "kept"), [(90, True), (400, False)])
+def test_whether_there_will_be_a_patch_is_seen_early_and_rightly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: int, kept: bool
+) -> None:
+    written: list[str] = []
+
+    def note(removed: list[bytes], added: list[bytes], form: str) -> bytes:
+        written.append(form)
+        return b""
+
+    monkeypatch.setattr(patches, "_SAMPLE", 500)
+    monkeypatch.setattr(patches, "_text", note)
+    library = tmp_path / "library"
+    older: list[dict[str, object]] = [{"key": f"k{n}", "title": f"T {n}"} for n in range(400)]
+    newer: list[dict[str, object]] = [{"key": f"{'kn'[n < changed]}{n}", "title": f"T {n}"} for n in range(400)]
+    build(library, [papers(tmp_path / "one.jsonl", *older)], settings=ONE)
+    release = build(library, [papers(tmp_path / "one.jsonl", *newer)], settings=ONE).release
+    assert bool(release.manifest.patches) == kept
+    assert kept or len(written) < 3 * changed // 2
 
 
 def test_blank_nodes_are_refused_where_they_differ(tmp_path: Path) -> None:

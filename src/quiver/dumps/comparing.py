@@ -43,24 +43,19 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A document that differs: the digest of its path, its statements on either side, each with its newline.
+    """A document that is not the same text on both sides: the digest of its path, and its statements on either side.
 
-    A side without any does not have the document.
+    A side without any does not have the document. The same statements in another order differ in none.
     """
 
     digest: bytes
-    before: frozenset[bytes]
-    now: frozenset[bytes]
+    before: bytes
+    now: bytes
 
-    @property
-    def removed(self) -> list[bytes]:
-        """The statements that are no more, in order."""
-        return sorted(self.before - self.now)
-
-    @property
-    def added(self) -> list[bytes]:
-        """The statements that are new, in order."""
-        return sorted(self.now - self.before)
+    def lines(self) -> tuple[list[bytes], list[bytes]]:
+        """The statements removed and those added, each with its newline, in order."""
+        before, now = (set(_LINE.findall(text)) for text in (self.before, self.now))
+        return sorted(before - now), sorted(now - before)
 
 
 def path_digest(path: bytes) -> bytes:
@@ -180,12 +175,9 @@ def _compare(records: Iterator[tuple[bytes, int, bytes]]) -> Iterator[Change]:
     for digest, number, document in records:
         sides.setdefault(digest, ([], []))[number].append(document)
     for digest in sorted(sides):
-        before, now = sides[digest]
-        if before == now:
-            continue
-        lines = [frozenset(_LINE.findall(b"".join(side))) for side in (before, now)]
-        if lines[0] != lines[1]:
-            yield Change(digest, lines[0], lines[1])
+        before, now = (b"".join(side) for side in sides[digest])
+        if before != now:
+            yield Change(digest, before, now)
 
 
 class _Spill:

@@ -22,6 +22,8 @@ from quiver.errors import InvalidRecord
 from quiver.manifest import PATCH_FORMS
 
 _MEMBER_BYTES: Final = 1 << 17
+# So many statements, and half as many again as would do, leave no doubt.
+_SAMPLE: Final = 50_000
 _TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|<[^<>]*>')
 
 
@@ -37,18 +39,18 @@ def patch_lines(changes: Iterable[Change], form: str, ends: Ends) -> Iterator[by
     if form == "patch":
         yield f"H id <{ends.now}> .\nH prev <{ends.before}> .\nTX .\n".encode()
     for change in changes:
-        if text := _lines(change, form):
+        if text := _text(*change.lines(), form):
             yield text
     if form == "patch":
         yield b"TC .\n"
 
 
-def _lines(change: Change, form: str) -> bytes:
+def _text(removed: list[bytes], added: list[bytes], form: str) -> bytes:
     if form == "added":
-        return b"".join(change.added)
+        return b"".join(added)
     if form == "removed":
-        return b"".join(change.removed)
-    return b"".join([b"D " + line for line in change.removed] + [b"A " + line for line in change.added])
+        return b"".join(removed)
+    return b"".join([b"D " + line for line in removed] + [b"A " + line for line in added])
 
 
 def refuse_blank_nodes(changes: Iterable[Change]) -> Iterator[Change]:
@@ -58,13 +60,14 @@ def refuse_blank_nodes(changes: Iterable[Change]) -> Iterator[Change]:
         InvalidRecord: one is.
     """
     for change in changes:
-        for line in change.before ^ change.now:
-            if has_blank_node(line):
-                raise InvalidRecord(
-                    "the releases differ in blank nodes, which have no name that both know",
-                    value=line.decode("utf-8", "replace"),
-                    hint="Compare the dumps with a tool that matches graphs.",
-                )
+        for lines in change.lines():
+            for line in lines:
+                if has_blank_node(line):
+                    raise InvalidRecord(
+                        "the releases differ in blank nodes, which have no name that both know",
+                        value=line.decode("utf-8", "replace"),
+                        hint="Compare the dumps with a tool that matches graphs.",
+                    )
         yield change
 
 
@@ -94,7 +97,8 @@ class PatchWriter:
     """
 
     def __init__(self, folder: Path, ends: Ends, most: int) -> None:
-        self._left = most
+        self._most = most
+        self._moved = 0
         self._files: dict[str, _Packed] = {}
         folder.mkdir(parents=True)
         for form, (ending, _) in PATCH_FORMS.items():
@@ -102,16 +106,22 @@ class PatchWriter:
         self._files["patch"].write(next(patch_lines((), "patch", ends)), 0)
 
     def note(self, change: Change) -> None:
-        """Take note of one document."""
+        """Take note of one document; they come in order of their digests."""
         if not self._files:
             return
-        removed, added = change.before - change.now, change.now - change.before
-        self._left -= len(removed) + len(added)
-        if self._left < 0 or any(map(has_blank_node, removed | added)):
+        removed, added = change.lines()
+        self._moved += len(removed) + len(added)
+        if self._is_too_much(change.digest) or any(map(has_blank_node, (*removed, *added))):
             self.drop()
             return
         for form, quads in (("removed", len(removed)), ("added", len(added)), ("patch", len(removed) + len(added))):
-            self._files[form].write(_lines(change, form), quads)
+            self._files[form].write(_text(removed, added, form), quads)
+
+    def _is_too_much(self, digest: bytes) -> bool:
+        """Whether there is too much already, or will be: what came before *digest* is a fair sample of the whole."""
+        seen = int.from_bytes(digest[:4], "big") / (1 << 32)
+        most = min(self._most, max(_SAMPLE, 1.5 * seen * self._most))
+        return self._moved > most
 
     def drop(self) -> None:
         """Keep nothing."""

@@ -93,5 +93,5 @@ def write_gone(folder: Path, keys: Iterable[str], release_id: str) -> None:
     """Note that the documents known by *keys* (see `gone_key`) went with *release_id*, whatever was known of them."""
     writer = GoneWriter(folder, release_id)
     for key in sorted(set(keys)):
-        writer.note(Change(bytes.fromhex(key), frozenset((b"-",)), frozenset()))
+        writer.note(Change(bytes.fromhex(key), b"-", b""))
     writer.close()
