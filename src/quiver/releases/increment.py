@@ -17,6 +17,7 @@ from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_need
 from quiver.releases.carrying import change_results
 from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
 from quiver.releases.finish import joined, publish_folder
+from quiver.releases.history import changes_of, keep_changes
 from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
@@ -193,14 +194,21 @@ def _publish(
         change_index(making, settings.integer("index_memory_bytes"), progress)
         now = timed(making, "index", now)
         change_results(making, changed, progress)
-        timed(making, "answer", now)
+        now = timed(making, "answer", now)
+        manifest = msgspec.structs.replace(
+            manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
+        )
+        release_id = shelf.free_id(manifest.id, manifest.content_hash)
+        manifest = msgspec.structs.replace(manifest, id=release_id)
+        made = Release(folder, msgspec.structs.replace(manifest, files=tuple(changed.known.values())))
+        changes = changes_of(changed.removed(), making.parts, parent.base, folder, changed.moved)
+        patch = keep_changes(changes, parent, made, shelf.newer_than(parent.id))
+        timed(making, "compare", now)
         release, lists = publish_folder(
             shelf,
             folder,
-            manifest=msgspec.structs.replace(
-                manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
-            ),
-            known=changed.known,
+            manifest=manifest,
+            known={**changed.known, **{file.path: file for file in patch}},
             parent=parent,
             progress=progress,
             dump=dump.result(),
