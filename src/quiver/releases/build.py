@@ -23,7 +23,7 @@ from quiver.releases.library import Library, Release, stamp
 from quiver.releases.loading import StoreLoader
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
-from quiver.releases.space import check_space
+from quiver.releases.space import check_build
 from quiver.releases.steps import Making, Plan, derive, map_papers, map_sources, plan_files, read_files, revise_inputs
 from quiver.releases.workers import Progress, Workers, silent
 from quiver.storage import Location, size_of
@@ -76,7 +76,7 @@ def build(
     shelf = Library(library)
     with shelf.writing():
         before = shelf.current_or_none()
-        check_space(shelf.path, plan.paths, settings, before=before.manifest if before else None)
+        check_build(shelf.path, plan.paths, settings, before=before.manifest if before else None)
         with shelf.new_folder() as folder, StoreLoader(folder / "store") as loader:
             making = Making(folder, minter)
             make(plan, making, settings, progress, executor, loader)

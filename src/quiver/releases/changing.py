@@ -160,6 +160,11 @@ def change_tables(making: Making) -> None:
         join_generations(folder)
 
 
+def reload_above(quads: int) -> int:
+    """How many statements may move in a store of so many *quads*, before loading all of them is faster."""
+    return max(_FEW, quads // 6)
+
+
 def change_store(making: Making, changed: ChangedParts, compact: bool, progress: Progress) -> None:
     """Make the store of the parent's, by a backup that links its files, without what was taken out and with the new.
 
@@ -170,7 +175,7 @@ def change_store(making: Making, changed: ChangedParts, compact: bool, progress:
     """
     assert making.parent is not None
     path = making.folder / "store"
-    if changed.moved > max(_FEW, changed.quads // 6):
+    if changed.moved > reload_above(changed.quads):
         progress("load", 0, 0)
         load_parts([str(making.folder / name) for name in sorted(changed.known)], str(path), compact)
         if len(pyoxigraph.Store.read_only(str(path))) != changed.quads:

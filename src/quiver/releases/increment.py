@@ -15,7 +15,7 @@ from quiver.errors import InvalidRecord, NotFound, NothingAccepted, UnsupportedR
 from quiver.identifiers import Minter
 from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_needed
 from quiver.releases.carrying import change_results
-from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
+from quiver.releases.changing import change_index, change_parts, change_store, change_tables, reload_above, timed
 from quiver.releases.finish import joined, publish_folder
 from quiver.releases.history import changes_of, keep_changes
 from quiver.releases.joining import compact_store, is_due, join_later_parts
@@ -23,9 +23,10 @@ from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.settled import tallies_folder
-from quiver.releases.space import check_space
+from quiver.releases.space import check_change
 from quiver.releases.steps import Making, Plan, plan_files, start_from
 from quiver.releases.tables import Table
+from quiver.releases.verify import blaming
 from quiver.releases.workers import Progress, silent
 from quiver.storage import Location
 
@@ -165,11 +166,17 @@ def _publish(
     executor: Executor | None,
 ) -> BuildReport:
     started = time.monotonic()
-    check_space(
-        shelf.path, plan.paths, settings, before=parent.manifest, change=True, compact=is_due(parent.manifest, settings)
+    check_change(
+        shelf.path,
+        plan.paths,
+        settings,
+        before=parent.manifest,
+        dropped=dropped,
+        reload_above=reload_above(parent.manifest.quads),
+        compact=is_due(parent.manifest, settings),
     )
     # The dump's checksum needs all parts from the disk, which nothing else does: read them beside the rest.
-    with shelf.new_folder() as folder, ThreadPoolExecutor(1) as beside:
+    with shelf.new_folder() as folder, blaming(parent), ThreadPoolExecutor(1) as beside:
         making = Making(folder, Minter(parent.base), dropped=dropped)
         start_from(parent, making)
         make(plan, making, settings, progress, executor)

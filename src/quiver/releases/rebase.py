@@ -22,6 +22,8 @@ from quiver.releases.gone import carry_gone
 from quiver.releases.library import Library, Release, link_file, stamp
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
+from quiver.releases.space import check_rewrite
+from quiver.releases.verify import blaming
 from quiver.releases.workers import Progress, silent
 
 _OUTWARD: Final = frozenset(f"<{term(curie)}>".encode() for curie in OUTWARD)
@@ -44,7 +46,8 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             raise InvalidRecord("a release made of plain RDF has no base of ours to change", value=parent.id)
         if parent.base == base:
             raise InvalidRecord(f"the release has the base {base} already", value=base)
-        with shelf.new_folder() as folder:
+        check_rewrite(shelf.path, settings, before=parent.manifest)
+        with shelf.new_folder() as folder, blaming(parent):
             started = time.monotonic()
             old, new = f"<{parent.base}".encode(), f"<{base}".encode()
             parts = []
