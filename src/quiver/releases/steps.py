@@ -17,6 +17,7 @@ import msgspec
 
 from quiver.config import Settings
 from quiver.dumps import Part, PartWriter
+from quiver.errors import InvalidRecord
 from quiver.identifiers import Minter
 from quiver.manifest import Input, Manifest, SourceCounts
 from quiver.mapping import map_rules, map_source, map_source_file
@@ -24,6 +25,8 @@ from quiver.readers import open_file
 from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.releases.deriving import DeriveDone, DeriveTask, derive_share
 from quiver.releases.library import Release
+from quiver.releases.redactions import list_path
+from quiver.releases.redactor import redactor_of
 from quiver.releases.stages import MapDone, MapTask, ReadDone, ReadTask, map_share, part_path, read_input
 from quiver.releases.workers import Workers, worker_count
 
@@ -73,6 +76,11 @@ class Making:
     unindexed: list[str] = field(default_factory=list)
     conflicts: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # source and kind -> keys
     taken: bool = False  # whether any record of the new files stands
+
+    @property
+    def library(self) -> Path:
+        """The library that the release is made in."""
+        return self.folder.parents[1]
 
     @property
     def generation(self) -> int:
@@ -150,7 +158,12 @@ def expanded_size(name: str, size: int) -> int:
 
 
 def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers) -> None:
-    """Read the planned files to frames."""
+    """Read the planned files to frames.
+
+    Raises:
+        InvalidRecord: the name of a source holds what was taken out of the library.
+    """
+    check_slugs(plan, list_path(making.library))
     tasks = [
         ReadTask(
             str(path),
@@ -162,6 +175,7 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
             settings.integer("max_record_bytes"),
             every,
             offset,
+            str(list_path(making.library)),
         )
         for index, (path, slug, every) in enumerate(zip(plan.paths, plan.sources, plan.splits, strict=True))
         for offset in range(every)
@@ -183,6 +197,22 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
         making.count(known.source, SourceCounts(read=known.read, rejected=known.unreadable))
     making.inputs.extend(inputs[index] for index in sorted(inputs))
     making.seconds["read"] = workers.seconds
+
+
+def check_slugs(plan: Plan, redactions: Path) -> None:
+    """Refuse a source whose name holds what the list at *redactions* takes out.
+
+    Raises:
+        InvalidRecord: it does.
+    """
+    redactor = redactor_of(str(redactions))
+    for slug in plan.sources if redactor else ():
+        if redactor is not None and redactor.holds(slug):
+            raise InvalidRecord(
+                "the name of a source holds what was redacted in this library; nothing was published",
+                value=slug,
+                hint="Give it another name: --source.",
+            )
 
 
 def revise_inputs(making: Making) -> None:
