@@ -21,6 +21,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "index": ("Changing the text index", ""),
     "compact": ("Compacting the store", ""),
     "answer": ("Answering the costly queries", ""),
+    "compare": ("Comparing with the release before", ""),
     "checksum": ("Taking checksums", "files"),
     "publish": ("Publishing", ""),
     "files": ("Checking files", "files"),

@@ -1,6 +1,7 @@
 """Releases: the only writer. Build (from records or plain RDF), add, remove, replace, rebase, publish, verify."""
 
 from quiver.releases.build import BuildReport, build
+from quiver.releases.gone import GoneTable
 from quiver.releases.increment import add, remove, replace
 from quiver.releases.library import Library, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
@@ -10,6 +11,7 @@ from quiver.releases.workers import Progress, silent
 
 __all__ = [
     "BuildReport",
+    "GoneTable",
     "Library",
     "Progress",
     "RdfFile",

@@ -64,7 +64,8 @@ def build(
     plan = plan_files(files, format_name, source, settings)
     shelf = Library(library)
     with shelf.writing():
-        check_space(shelf.path, files, settings, before=_before(shelf))
+        before = shelf.current_or_none()
+        check_space(shelf.path, files, settings, before=before.manifest if before else None)
         with shelf.new_folder() as folder:
             making = Making(folder, minter)
             make(plan, making, settings, progress)
@@ -77,18 +78,11 @@ def build(
                 manifest=manifest_of(making, shelf.current_id()),
                 settings=settings,
                 progress=progress,
+                before=before,
             )
         if keep := settings.integer("keep_releases"):
             shelf.remove_oldest(keep)
     return BuildReport(release, making.added, tuple(making.messages), tuple(rejects), time.monotonic() - started)
-
-
-def _before(shelf: Library) -> Manifest | None:
-    """The manifest of the current release, from which sizes are estimated, if it can be read."""
-    try:
-        return shelf.current().manifest
-    except QuiverError:
-        return None
 
 
 def make(plan: Plan, making: Making, settings: Settings, progress: Progress) -> None:

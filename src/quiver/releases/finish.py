@@ -22,6 +22,7 @@ from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.processes import die_with_parent
 from quiver.releases.documents import read_documents
+from quiver.releases.history import changes_between, keep_changes
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.workers import Progress
@@ -46,11 +47,12 @@ def finish_release(
     manifest: Manifest,
     settings: Settings,
     progress: Progress,
+    before: Release | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
-    Without *documents* the folder holds its text index already.
+    Without *documents* the folder holds its text index already. What went since the release *before* is noted.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -77,14 +79,21 @@ def finish_release(
     _load_and_index(folder, parts, documents, settings, progress, loaded)
     seconds["load_and_index"] = round(time.monotonic() - started, 3)
     content = format_content(sum_content(part.content for part in parts))
+    manifest = with_id(shelf, msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds))
     names = [str(Path(part.path).relative_to(folder)) for part in parts]
+    known = {
+        name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
+    }
+    if before is not None:
+        started = time.monotonic()
+        progress("compare", 0, 0)
+        keep_changes(changes_between(before, manifest, folder, list(known.values())), folder, before, manifest.id)
+        seconds["compare"] = round(time.monotonic() - started, 3)
     return publish_folder(
         shelf,
         folder,
-        manifest=msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds),
-        known={
-            name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
-        },
+        manifest=manifest,
+        known=known,
         parent=None,
         progress=progress,
     )
@@ -102,11 +111,11 @@ def publish_folder(
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
-    *known* are its parts by path; checksums of what it shares with *parent* are known, too. *dump* is what `joined`
-    gives, where that is known already.
+    The manifest has its id (`with_id`). *known* are its parts by path; checksums of what it shares with *parent* are
+    known, too. *dump* is what `joined` gives, where that is known already.
     """
     started = time.monotonic()
-    release_id = _free_id(shelf, f"{manifest.id}-{manifest.content_hash[:12]}")
+    release_id = manifest.id
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -115,7 +124,7 @@ def publish_folder(
     dump = dump or joined(folder, files, manifest.quads)
     seconds = {**manifest.seconds, "checksum": round(time.monotonic() - started, 3)}
     write_manifest(
-        msgspec.structs.replace(manifest, id=release_id, files=files, seconds=seconds, dump=dump),
+        msgspec.structs.replace(manifest, files=files, seconds=seconds, dump=dump),
         folder,
     )
     progress("publish", 0, 1)
@@ -124,14 +133,15 @@ def publish_folder(
     return release, rejects
 
 
-def _free_id(shelf: Library, release_id: str) -> str:
-    """*release_id*, with a number where a release of the same second and content exists."""
+def with_id(shelf: Library, manifest: Manifest) -> Manifest:
+    """*manifest*, whose id is its time, with that of a release: a number at its end where the library has that."""
     taken = set(shelf.ids())
-    candidate, number = release_id, 1
+    candidate = wanted = f"{manifest.id}-{manifest.content_hash[:12]}"
+    number = 1
     while candidate in taken:
         number += 1
-        candidate = f"{release_id}.{number}"
-    return candidate
+        candidate = f"{wanted}.{number}"
+    return msgspec.structs.replace(manifest, id=candidate)
 
 
 def _load_and_index(

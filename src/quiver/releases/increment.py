@@ -16,7 +16,8 @@ from quiver.identifiers import Minter
 from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_needed
 from quiver.releases.carrying import change_results
 from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
-from quiver.releases.finish import joined, publish_folder
+from quiver.releases.finish import joined, publish_folder, with_id
+from quiver.releases.history import changes_of, keep_changes
 from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
@@ -177,13 +178,18 @@ def _publish(
         change_index(making, settings.integer("index_memory_bytes"), progress)
         now = timed(making, "index", now)
         change_results(making, changed, progress)
-        timed(making, "answer", now)
+        now = timed(making, "answer", now)
+        manifest = msgspec.structs.replace(
+            manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
+        )
+        manifest = with_id(shelf, manifest)
+        changes = changes_of(changed.removed(), making.parts, parent.base, folder, changed.moved)
+        keep_changes(changes, folder, parent, manifest.id)
+        timed(making, "compare", now)
         release, lists = publish_folder(
             shelf,
             folder,
-            manifest=msgspec.structs.replace(
-                manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
-            ),
+            manifest=manifest,
             known=changed.known,
             parent=parent,
             progress=progress,

@@ -15,7 +15,7 @@ from typing import Final
 
 import pyoxigraph
 
-from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound
+from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound, QuiverError
 from quiver.manifest import Manifest, read_manifest
 
 _BUILDING: Final = ".build-"
@@ -97,6 +97,13 @@ class Library:
                 f"{self.path} holds no release", value=str(self.path), hint="`quiver build LIBRARY FILE...` makes one."
             )
         return self._open(release_id)
+
+    def current_or_none(self) -> Release | None:
+        """The current release, if there is one that can be read."""
+        try:
+            return self.current()
+        except QuiverError:
+            return None
 
     def release(self, release_id: str) -> Release:
         """The release called *release_id*.
@@ -227,6 +234,15 @@ def stamp(moment: datetime) -> str:
     '20261124T010203456Z'
     """
     return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give *source*, which never changes, the name *target* too; a copy where the file system has no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def sync_folder(folder: Path) -> None:
