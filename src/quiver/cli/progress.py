@@ -14,6 +14,8 @@ _LINE_EVERY_S: Final = 10.0
 _STEPS: Final[dict[str, tuple[str, str]]] = {
     "read": ("Reading records", "bytes"),
     "map": ("Mapping to RDF", "shares"),
+    "refile": ("Redacting records", "shares"),
+    "look": ("Looking for what is left", "files"),
     "drop": ("Taking out the source", "shares"),
     "derive": ("Deriving clusters and venues", "shares"),
     "load": ("Loading the store", "bytes"),

@@ -6,6 +6,7 @@ from quiver.releases.increment import add, remove, replace
 from quiver.releases.library import Library, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
+from quiver.releases.redaction import RedactionReport, look_for, redact
 from quiver.releases.verify import Verification, verify
 from quiver.releases.workers import Progress, silent
 
@@ -15,12 +16,15 @@ __all__ = [
     "Library",
     "Progress",
     "RdfFile",
+    "RedactionReport",
     "Release",
     "Verification",
     "add",
     "build",
     "build_from_rdf",
+    "look_for",
     "rebase",
+    "redact",
     "remove",
     "replace",
     "silent",

@@ -48,11 +48,13 @@ def finish_release(
     settings: Settings,
     progress: Progress,
     before: Release | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
     Without *documents* the folder holds its text index already. What went since the release *before* is noted.
+    *check* may refuse what is about to be published.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -96,6 +98,7 @@ def finish_release(
         known=known,
         parent=None,
         progress=progress,
+        check=check,
     )
 
 
@@ -108,6 +111,7 @@ def publish_folder(
     parent: Release | None,
     progress: Progress,
     dump: ReleaseFile | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
@@ -127,6 +131,8 @@ def publish_folder(
         msgspec.structs.replace(manifest, files=files, seconds=seconds, dump=dump),
         folder,
     )
+    if check is not None:
+        check(folder)
     progress("publish", 0, 1)
     release = shelf.publish(folder, release_id)
     progress("publish", 1, 1)

@@ -183,12 +183,16 @@ class StringRule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RedactionList(msgspec.Struct, frozen=True):
-    """All that was ever taken out of a library; `key` is that of the digests, in hex."""
+    """All that was ever taken out of a library; `key` is that of the digests, in hex.
+
+    It is `pending` while the release without the last of it, and the removal of all others, is under way.
+    """
 
     format: int
     key: str
     papers: tuple[str, ...] = ()
     strings: tuple[StringRule, ...] = ()
+    pending: bool = False
 
     @classmethod
     def empty(cls) -> RedactionList:

@@ -48,6 +48,21 @@ def check_space(
     if change and before is not None:
         again = _REWRITTEN + (("store/",) if compact else ())
         needed += sum(file.size for file in before.files if file.path.startswith(again))
+    _check(folder, needed, settings)
+
+
+def check_space_again(folder: Path, release: Manifest, settings: Settings) -> None:
+    """Refuse to begin where *release* will probably not fit once more.
+
+    Raises:
+        NotEnoughDisk: as for `check_space`.
+    """
+    _check(folder, _LEAST + int(_PEAK_OF_RELEASE * sum(file.size for file in release.files)), settings)
+
+
+def _check(folder: Path, needed: int, settings: Settings) -> None:
+    if not settings.flag("disk_check"):
+        return
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise NotEnoughDisk(
