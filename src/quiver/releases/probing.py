@@ -9,15 +9,16 @@ from __future__ import annotations
 import html.entities
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from quiver.markup.symbols import ACCENTS, LETTERS
 from quiver.releases.wording import words_of
 
-# A line longer than this, and data without lines, is read in pieces that overlap.
-_PIECE_BYTES: Final = 4096
-_OVERLAP_BYTES: Final = 512
+# Data is read in pieces of this size, with what stands before and behind as far as it may belong to it.
+_PIECE_BYTES: Final = 1024
+_MARGIN_BYTES: Final = 128
 # What letters of ASCII are also written as (Unicode's CaseFolding.txt), and what is not seen.
 _FOLDED: Final = tuple(
     (text.encode(), folded.encode())
@@ -31,10 +32,21 @@ _COMMANDS: Final = {letter: name for name, letter in LETTERS.items()}
 _MARKS: Final = {mark: name for name, mark in reversed(ACCENTS.items()) if len(name) == 1}
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of data; what ends in it behind `first` and not behind `last` is for it to tell, and for no other."""
+
+    data: bytes
+    first: int
+    last: int
+
+
 class Probe:
     """Looks for the longest words of *expressions*."""
 
-    def __init__(self, expressions: Iterable[str]) -> None:
+    def __init__(self, expressions: Collection[str]) -> None:
+        # An expression is written in a few times as many bytes as it has characters.
+        self._context = _MARGIN_BYTES + 8 * max(map(len, expressions))
         longest = {max((word.text for word in words_of(text)), key=_telling) for text in expressions}
         self._literals = sorted(word.encode() for word in longest if word.isascii())
         patterns = [_pattern(word) for word in sorted(longest) if not word.isascii()]
@@ -51,19 +63,18 @@ class Probe:
                     plain = plain.replace(text, folded)
         return any(word in plain for word in self._literals)
 
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The lines of *data*, or pieces where they are long, that may hold one of the words."""
+    def pieces(self, data: bytes, seen: int = 0) -> Iterator[Piece]:
+        """*data* in pieces, as far as they may hold one of the words; its first *seen* bytes are only context."""
         if not self.may_hold(data):
             return
-        for line in data.split(b"\n"):
-            if len(line) <= _PIECE_BYTES:
-                if self.may_hold(line):
-                    yield line
-                continue
-            for start in range(0, len(line), _PIECE_BYTES - _OVERLAP_BYTES):
-                piece = line[start : start + _PIECE_BYTES]
-                if self.may_hold(piece):
-                    yield piece
+        while seen < len(data):
+            start = max(0, seen - self._context)
+            end = start + self._context + _PIECE_BYTES
+            limit = len(data) if end >= len(data) else end - _MARGIN_BYTES
+            piece = data[start:end]
+            if self.may_hold(piece):
+                yield Piece(piece, seen - start, limit - start)
+            seen = limit
 
 
 def _telling(word: str) -> tuple[bool, int]:
@@ -99,7 +110,7 @@ def _escaped(letter: str) -> Iterator[bytes]:
     if name := html.entities.codepoint2name.get(ord(letter)):
         yield f"&{name};".lower().encode()
     if command := _COMMANDS.get(letter):
-        yield rf"\\+{command}".lower().encode()
+        yield rf"\\+{command}\s?".lower().encode()
     apart = unicodedata.normalize("NFD", letter)
     if len(apart) == 2 and apart[0].isascii() and (accent := _MARKS.get(apart[1])):
         yield rf"\\+{re.escape(accent)}\s*\\*{apart[0]}".lower().encode()

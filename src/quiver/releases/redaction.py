@@ -222,7 +222,7 @@ def _make(
     size = sum(known.size for known in current.manifest.inputs)
     with Workers(settings.integer("jobs"), size, progress) as workers:
         titles = titles_of(current, asked.papers)
-        refiled = refile(plan, making, current, redactions, titles.values(), workers)
+        refiled = refile(plan, making, current, redactions, titles, workers)
         pages = settle_pages(plan, making)
         map_papers(plan, making, workers)
         map_pages(plan, making, pages)

@@ -6,6 +6,7 @@ would lead elsewhere; the keys of papers and authors, which must stay keys, beco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from quiver.releases.wording import Word, expression, words_of
 _TEXTS: Final = ("title", "abstract", "stated_year", "pages")
 _TEXT_LISTS: Final = ("venues", "venue_kinds", "types", "statuses", "tracks", "containers")
 _ADDRESSES: Final = ("dois", "urls", "pdfs", "links")
+_ADDRESS_BEFORE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"{}|^`]*\Z")
+_ADDRESS_BEHIND: Final = re.compile(r"[^\s<>\"{}|^`]*[^\s<>\"{}|^`.,;:!?)\]]")
 Rules = frozenset[int]
 
 
@@ -137,8 +140,12 @@ class Redactor:
     def text(self, text: str, rules: Rules | None = None) -> str:
         """*text* with what is put in the place of what is taken out."""
         found = self.matcher.find(text, self._everywhere if rules is None else rules)
-        for match in reversed(found):
-            text = _put(text, match.start, match.end, self.matcher.rules[match.rule].now)
+        spans: dict[tuple[int, int], str] = {}
+        for match in found:
+            address = _address_around(text, match)
+            spans[address or (match.start, match.end)] = "" if address else self.matcher.rules[match.rule].now
+        for (start, end), now in reversed(spans.items()):
+            text = _put(text, start, end, now)
         return text
 
     def file_name(self, name: str) -> str:
@@ -264,6 +271,15 @@ class Redactor:
             identifiers=identifiers,
         )
         return author if redacted == author else redacted
+
+
+def _address_around(text: str, match: Match) -> tuple[int, int] | None:
+    """Where the web address begins and ends that holds the match, if it stands in one."""
+    before = _ADDRESS_BEFORE.search(text, 0, match.start)
+    if before is None:
+        return None
+    behind = _ADDRESS_BEHIND.match(text, match.end)
+    return before.start(), behind.end() if behind else match.end
 
 
 def redactor_of(path: str) -> Redactor | None:

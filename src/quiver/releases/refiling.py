@@ -160,12 +160,13 @@ def refile(
     return total
 
 
-def titles_of(release: Release, papers: tuple[PaperName, ...]) -> dict[PaperName, str]:
-    """The titles of those of *papers* that *release* holds."""
-    found: dict[PaperName, str] = {}
+def titles_of(release: Release, papers: tuple[PaperName, ...]) -> set[str]:
+    """The titles that the records of *papers* in *release* have."""
+    found: set[str] = set()
     for paper in papers:
         settled = SettledTable(papers_folder(release.path, paper.source)).get([paper.key]).get(paper.key)
-        if settled is not None and settled.versions:
-            item = decode_item(settled.versions[0].body)
-            found[paper] = item.title if isinstance(item, Record) else ""
+        for version in settled.versions if settled is not None else ():
+            item = decode_item(version.body)
+            if isinstance(item, Record):
+                found.add(item.title)
     return found

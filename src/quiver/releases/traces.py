@@ -33,7 +33,8 @@ from quiver.releases.workers import Progress, silent
 from quiver.search import deleted_documents, stored_documents, unexplained_terms
 
 _CHUNK_BYTES: Final = 1 << 20
-_CARRIED_BYTES: Final = 4096
+_CARRIED_BYTES: Final = 1 << 14
+_LONGEST_LINE_BYTES: Final = 1 << 24
 # In N-Quads and JSON these are white space, where the letters would be taken for those of a word.
 _WHITE_SPACE: Final = re.compile(rb"\\[ntr]")
 _MOST_TRACES: Final = 1000
@@ -101,16 +102,14 @@ class Tracer:
     def _place(self, path: Path) -> str:
         return str(path.relative_to(self._library)) if path.is_relative_to(self._library) else str(path)
 
-    def text(self, text: str, place: str) -> None:
-        """Note what stands in *text*, which is at *place*."""
-        for match in self._matcher.find(text, self._everywhere):
-            self.findings.note(place, self._labels[match.rule])
-
-    def data(self, data: bytes, place: str) -> None:
-        """Note what stands in *data*, which is text, or has text in it."""
-        if self._probe is not None:
-            for piece in self._probe.pieces(data):
-                self.text(_WHITE_SPACE.sub(b"  ", piece).decode("utf-8", "replace"), place)
+    def data(self, data: bytes, place: str, seen: int = 0) -> None:
+        """Note what stands in *data*, which is text, or has text in it, and ends behind its first *seen* bytes."""
+        for piece in self._probe.pieces(data, seen) if self._probe is not None else ():
+            text = _WHITE_SPACE.sub(b"  ", piece.data)
+            first, last = (len(text[:at].decode("utf-8", "replace")) for at in (piece.first, piece.last))
+            for match in self._matcher.find(text.decode("utf-8", "replace"), self._everywhere):
+                if first < match.end <= last:
+                    self.findings.note(place, self._labels[match.rule])
         for path in self._paths:
             at = data.find(path)
             while at >= 0:
@@ -121,12 +120,20 @@ class Tracer:
                 at = data.find(path, at + 1)
 
     def chunks(self, chunks: Iterable[bytes], place: str) -> None:
-        """As `data`, for data in pieces."""
-        carried = b""
+        """As `data`, for data in pieces that may begin and end anywhere."""
+        data, seen = b"", 0
         for chunk in chunks:
-            data = carried + chunk
-            self.data(data, place)
-            carried = data[-_CARRIED_BYTES:]
+            data += chunk
+            # The last line may not be whole.
+            whole = data[: data.rfind(b"\n") + 1]
+            if len(data) - len(whole) > _LONGEST_LINE_BYTES:
+                whole = data
+            if len(whole) > seen:
+                self.data(whole, place, seen)
+                # What stands across the end is seen with what follows.
+                kept = max(0, len(whole) - _CARRIED_BYTES)
+                data, seen = data[kept:], len(whole) - kept
+        self.data(data, place, seen)
 
     def _look_at_file(self, path: Path) -> None:
         place = self._place(path)
@@ -296,7 +303,7 @@ def _strings(value: bytes) -> Iterator[str]:
         return
     try:
         decoded = msgspec.msgpack.decode(value)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         yield value.decode("utf-8", "replace")
         return
     yield from _flat(decoded)
