@@ -104,6 +104,26 @@ def test_a_path_can_be_noted_by_its_digest_alone(tmp_path: Path) -> None:
     assert table.went_in("paper/x/1") is None
 
 
+@pytest.mark.parametrize("step", ["add", "build"])
+def test_what_only_a_release_had_that_was_rolled_back_is_gone(tmp_path: Path, step: str) -> None:
+    library = tmp_path / "library"
+    one = papers(tmp_path / "one.jsonl", {"key": "a", "title": "A"}, {"key": "z", "title": "Z"})
+    first = build(library, [one], settings=ONE).release
+    wrong = papers(tmp_path / "two.jsonl", {"key": "b", "title": "B", "authors": ["Bo"]}, {"key": "c", "title": "C"})
+    add(library, [wrong], settings=ONE)
+    shelf = Library(library)
+    shelf.roll_back(first.id)
+    right = papers(tmp_path / "x" / "two.jsonl", {"key": "c", "title": "C"})
+    release = (
+        add(library, [right], settings=ONE) if step == "add" else build(library, [one, right], settings=ONE)
+    ).release
+    table = GoneTable(release.path)
+    assert [table.went_in(path) for path in ("paper/two/b", "name/bo")] == [release.id, release.id]
+    assert [table.went_in(path) for path in ("paper/two/c", "paper/one/a", "paper/two/d")] == [None] * 3
+    assert release.manifest.parent == first.id
+    assert verify(release).faults == ()
+
+
 def test_plain_rdf_has_documents_too(tmp_path: Path) -> None:
     file = tmp_path / "a.ttl"
     # By code points a fragment of b, then b-c, then b itself: one document in two places.

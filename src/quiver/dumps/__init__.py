@@ -14,20 +14,25 @@ from quiver.dumps.parts import (
     read_part,
     sum_content,
 )
-from quiver.dumps.writer import DUMP_FORMATS, DumpFormat, write_dump
+from quiver.dumps.patches import Ends, PatchFile, PatchWriter, patch_lines, refuse_blank_nodes
+from quiver.dumps.writer import DUMP_FORMATS, DumpFormat, compressing, write_dump
 
 __all__ = [
     "DUMP_FORMATS",
     "Change",
     "DumpFormat",
+    "Ends",
     "Held",
     "MemberIndex",
     "Part",
     "PartWriter",
     "PartsFile",
+    "PatchFile",
+    "PatchWriter",
     "Remainder",
     "Side",
     "compare_documents",
+    "compressing",
     "content_of",
     "document_of",
     "find_members",
@@ -35,10 +40,12 @@ __all__ = [
     "index_path",
     "join_parts",
     "part_documents",
+    "patch_lines",
     "path_digest",
     "read_documents",
     "read_lines",
     "read_part",
+    "refuse_blank_nodes",
     "sum_content",
     "take_out",
     "unlike_documents",

@@ -11,19 +11,19 @@ import re
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 import zstandard
 
-from quiver.dumps.members import GZIP_ERROR, MemberIndex, unpack_member
+from quiver.dumps.members import GZIP_ERROR, Member, MemberIndex, unpack_member
 from quiver.dumps.parts import read_part
 from quiver.errors import DamagedRelease
 
 DIGEST_BYTES: Final = 16
 # Text of both sides that is compared at once; three times as much is in memory.
 _PARTITION_BYTES: Final = 1 << 24
-# A file open for each, and a buffer.
+# Each has a buffer.
 _MOST_PARTITIONS: Final = 256
 _BUFFER_BYTES: Final = 1 << 17
 # A subject and its fragments, which stand together. A blank node ends in a space.
@@ -106,23 +106,32 @@ def unlike_documents(before: list[Held], now: list[Held]) -> tuple[Iterator[byte
 
 
 def _members(part: Held) -> Iterator[bytes]:
+    return (_digest_of(data) for _, data in _packed(part))
+
+
+def _digest_of(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+
+
+def _packed(part: Held) -> Iterator[tuple[Member, bytes]]:
+    """Each member of a part, and its bytes."""
     with part.path.open("rb") as file:
         for member in MemberIndex.read(part.index).members:
-            yield hashlib.blake2b(file.read(member.size), digest_size=DIGEST_BYTES).digest()
+            yield member, file.read(member.size)
 
 
 def _unshared(parts: list[Held], shared: set[bytes]) -> Iterator[bytes]:
     for part in parts:
-        with part.path.open("rb") as file:
-            for member in MemberIndex.read(part.index).members:
-                data = file.read(member.size)
-                if hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest() in shared:
-                    continue
-                try:
-                    text = unpack_member(data)
-                except GZIP_ERROR as error:
-                    raise DamagedRelease(f"{part.path}: {error}", value=str(part.path)) from error
-                yield from split_documents(text)
+        for member, data in _packed(part):
+            if _digest_of(data) in shared:
+                continue
+            try:
+                text = unpack_member(data)
+            except GZIP_ERROR as error:
+                raise DamagedRelease(f"{part.path}: {error}", value=str(part.path)) from error
+            if len(text) != member.text_bytes:
+                raise DamagedRelease(f"{part.path}: a member ends early", value=str(part.path))
+            yield from split_documents(text)
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -181,7 +190,6 @@ class _Spill:
         self._on_disk = on_disk
         self._buffer = bytearray()
         self._kept: list[tuple[bytes, int, bytes]] = []
-        self._file: BinaryIO | None = None
 
     def put(self, digest: bytes, side: int, document: bytes) -> None:
         if not self._on_disk:
@@ -193,11 +201,10 @@ class _Spill:
             self._flush()
 
     def _flush(self) -> None:
-        if self._file is None:
-            self._file = self._path.open("xb")
         data = zstandard.ZstdCompressor(level=1).compress(self._buffer)
-        self._file.write(len(data).to_bytes(4, "little"))
-        self._file.write(data)
+        with self._path.open("ab") as file:
+            file.write(len(data).to_bytes(4, "little"))
+            file.write(data)
         self._buffer.clear()
 
     def take(self) -> Iterator[tuple[bytes, int, bytes]]:
@@ -206,8 +213,7 @@ class _Spill:
             yield from self._kept
             self._kept.clear()
             return
-        if self._file is not None:
-            self._file.close()
+        if self._path.exists():
             with self._path.open("rb") as file:
                 while prefix := file.read(4):
                     data = file.read(int.from_bytes(prefix, "little"))

@@ -2,6 +2,7 @@
 
 from quiver.releases.build import BuildReport, build
 from quiver.releases.gone import GoneTable
+from quiver.releases.history import write_difference
 from quiver.releases.increment import add, remove, replace
 from quiver.releases.library import Library, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
@@ -29,4 +30,5 @@ __all__ = [
     "replace",
     "silent",
     "verify",
+    "write_difference",
 ]

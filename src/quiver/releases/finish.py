@@ -22,7 +22,7 @@ from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.processes import die_with_parent
 from quiver.releases.documents import read_documents
-from quiver.releases.history import changes_between, keep_changes
+from quiver.releases.history import compare_with
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.workers import Progress
@@ -48,13 +48,14 @@ def finish_release(
     settings: Settings,
     progress: Progress,
     before: Release | None = None,
+    with_patch: bool = True,
     check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
-    Without *documents* the folder holds its text index already. What went since the release *before* is noted.
-    *check* may refuse what is about to be published.
+    Without *documents* the folder holds its text index already. What went since the release *before* is noted,
+    and *with_patch* all that changed. *check* may refuse what is about to be published.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -77,25 +78,27 @@ def finish_release(
         seconds["answer"] = round(time.monotonic() - started, 3)
         progress("answer", 1, 1)
 
-    started = time.monotonic()
-    _load_and_index(folder, parts, documents, settings, progress, loaded)
-    seconds["load_and_index"] = round(time.monotonic() - started, 3)
     content = format_content(sum_content(part.content for part in parts))
     manifest = with_id(shelf, msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds))
-    names = [str(Path(part.path).relative_to(folder)) for part in parts]
-    known = {
-        name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
-    }
-    if before is not None:
-        started = time.monotonic()
-        progress("compare", 0, 0)
-        keep_changes(changes_between(before, manifest, folder, list(known.values())), folder, before, manifest.id)
-        seconds["compare"] = round(time.monotonic() - started, 3)
+    files = [
+        ReleaseFile(str(Path(part.path).relative_to(folder)), part.size, part.sha256, part.quads) for part in parts
+    ]
+    made = Release(folder, msgspec.structs.replace(manifest, files=tuple(files)))
+    started = time.monotonic()
+    # While the engine loads in another process, this one has nothing to do.
+    with ThreadPoolExecutor(1) as beside:
+        comparison = beside.submit(compare_with, shelf, before, made, with_patch) if before else None
+        _load_and_index(folder, parts, documents, settings, progress, loaded)
+        seconds["load_and_index"] = round(time.monotonic() - started, 3)
+        if comparison:
+            progress("compare", 0, 0)
+            files += comparison.result()
+            seconds["compare"] = round(time.monotonic() - started - seconds["load_and_index"], 3)
     return publish_folder(
         shelf,
         folder,
         manifest=manifest,
-        known=known,
+        known={file.path: file for file in files},
         parent=None,
         progress=progress,
         check=check,
@@ -115,8 +118,8 @@ def publish_folder(
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
-    The manifest has its id (`with_id`). *known* are its parts by path; checksums of what it shares with *parent* are
-    known, too. *dump* is what `joined` gives, where that is known already.
+    The manifest has its id (`with_id`). *known* are its parts and patch by path; checksums of what it shares with
+    *parent* are known, too. *dump* is what `joined` gives, where that is known already.
     """
     started = time.monotonic()
     release_id = manifest.id

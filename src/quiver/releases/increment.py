@@ -183,14 +183,15 @@ def _publish(
             manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
         )
         manifest = with_id(shelf, manifest)
+        made = Release(folder, msgspec.structs.replace(manifest, files=tuple(changed.known.values())))
         changes = changes_of(changed.removed(), making.parts, parent.base, folder, changed.moved)
-        keep_changes(changes, folder, parent, manifest.id)
+        patch = keep_changes(changes, parent, made, shelf.newer_than(parent.id))
         timed(making, "compare", now)
         release, lists = publish_folder(
             shelf,
             folder,
             manifest=manifest,
-            known=changed.known,
+            known={**changed.known, **{file.path: file for file in patch}},
             parent=parent,
             progress=progress,
             dump=dump.result(),

@@ -131,6 +131,15 @@ class Library:
             entry.name for entry in self.releases_path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
         )
 
+    def newer_than(self, release_id: str) -> list[Release]:
+        """The releases that were published after *release_id* and can be read: there are some after a roll-back."""
+        found = []
+        for other in self.ids():
+            if other > release_id:
+                with contextlib.suppress(QuiverError):
+                    found.append(self._open(other))
+        return found
+
     @contextlib.contextmanager
     def writing(self, wait_s: float = 0.0) -> Iterator[None]:
         """Hold the library for one writer; what killed writers left behind is removed first.

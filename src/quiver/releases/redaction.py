@@ -209,6 +209,8 @@ def _publish(
             settings=settings,
             progress=progress,
             before=current,
+            # It would have in it all that was taken out.
+            with_patch=False,
             check=check,
         )
     return release, refiled
