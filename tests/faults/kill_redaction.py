@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import pyoxigraph
+
 from quiver.releases import Library, build, look_for, verify
 from tests.benchmarks.generated import write_records
 from tests.faults.kill_increments import identity, start
@@ -38,16 +40,13 @@ def main() -> None:
         records = write_records(folder / "big.jsonl", arguments.records)
         for _ in range(2):
             build(folder / "origin", [records])
-        names = (
-            Library(folder / "origin")
-            .current()
-            .open_store()
-            .query(
-                "SELECT ?name { ?signature <https://w3id.org/quiver/ontology#statedName> ?name } ORDER BY ?name LIMIT 1"
-            )
+        wanted = next(
+            quad.object.value
+            for quad in Library(folder / "origin").current().open_store()
+            if quad.predicate.value.endswith("#statedName") and isinstance(quad.object, pyoxigraph.Literal)
         )
         asked = folder / "asked.toml"
-        asked.write_text(f'[[name]]\nwas = "{next(iter(names))[0].value}"\nnow = "Somebody Else"\n')
+        asked.write_text(f'[[name]]\nwas = "{wanted}"\nnow = "Somebody Else"\n')
         shutil.copytree(folder / "origin", folder / "whole", symlinks=True)
         began = time.monotonic()
         assert start("redact", str(folder / "whole"), str(asked)).wait() == 0
@@ -57,7 +56,8 @@ def main() -> None:
         for point in range(arguments.points):
             library = folder / f"library{point}"
             shutil.copytree(folder / "origin", library, symlinks=True)
-            shelf, faults = Library(library), []
+            shelf = Library(library)
+            faults: list[str] = []
             moment = took * rows.random()
             process = start("redact", str(library), str(asked))
             time.sleep(moment)
