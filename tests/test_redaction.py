@@ -457,6 +457,8 @@ def test_changes_before_and_after_are_exact(tmp_path: Path, seed: int) -> None:
     expected = build(other, [*left, newer], settings=settings).release
     assert differences(expected, release) == []
     assert naive_traces(folder, "Bo Wu", "graphs of") == []
+    # What the changes deleted was none of it.
+    assert look_for(folder, tmp_path / "asked.toml").findings.traces == {}
 
 
 def test_a_paper_is_taken_out_and_does_not_come_back(tmp_path: Path, library: Path) -> None:
@@ -483,6 +485,10 @@ def test_another_record_of_the_same_paper_is_told(tmp_path: Path, library: Path)
 
 def test_an_entry_for_one_paper_is_proven_for_that_paper(tmp_path: Path, library: Path) -> None:
     wanted = '[[name]]\nwas = "Zoë Quill"\nnow = "Sam Quill"\npapers = ["http://localhost:8000/paper/s/k/1"]\n'
+    traces = look_for(library, asked(tmp_path, wanted)).findings.traces
+    assert {re.sub(".*/", "", trace.place.partition(": ")[0]) for trace in traces} == {
+        *("store", "settled", "search"),
+    }
     report = redact(library, asked(tmp_path, wanted), settings=ONE)
     store = report.release.open_store()
     for ordinal, name in (("s/k/1#a1", "Sam Quill"), ("two/k/1#a1", "Zoë Quill")):

@@ -84,7 +84,7 @@ def redact(
         asked = _read(file, shelf, current)
         before = read_list(list_path(library)) or RedactionList.empty()
         kept = before.plus(asked)
-        tracer = Tracer(asked)
+        tracer = Tracer(asked, kept)
         if kept == before and not before.pending:
             findings = tracer.look(library, [library], progress)
             _refuse(findings, "nothing was changed, since the library's list has all of this already")
@@ -109,7 +109,8 @@ def look_for(library: Path, file: Path, *, progress: Progress = silent) -> Redac
     """
     shelf = Library(library)
     current = shelf.current()
-    findings = Tracer(_read(file, shelf, current)).look(library, [library], progress)
+    asked = _read(file, shelf, current)
+    findings = Tracer(asked, read_list(list_path(library))).look(library, [library], progress)
     return RedactionReport(current, Refiled(), findings)
 
 
@@ -196,7 +197,7 @@ def _publish(
 
         def check(made: Path) -> None:
             lists = shelf.path.glob(f"rejected/*/{read_manifest(made).id}.jsonl")
-            findings = tracer.look(shelf.path, [made, *lists], progress)
+            findings = tracer.look(shelf.path, [made, *lists], progress, is_new=True)
             _refuse(findings, "nothing was published or changed")
             write_list(kept, list_path(shelf.path))
 

@@ -156,7 +156,8 @@ class Redactor:
     def _rules(self, paper: str) -> Rules:
         return self._scoped.get(paper, self._everywhere)
 
-    def _pseudonym(self, key: str) -> str:
+    def pseudonym(self, key: str) -> str:
+        """What stands in the place of a key that holds what is taken out."""
         return "r-" + self._kept.digest(key)[:16]
 
     def record(self, record: Record, source: str) -> Record | None:
@@ -180,7 +181,7 @@ class Redactor:
             fields = ((self.text(name, rules), self._json(value, rules)) for name, value in record.fields)
             new["fields"] = tuple(sorted(fields))
         if self._finds(record.key, rules):
-            new["key"] = self._pseudonym(record.key)
+            new["key"] = self.pseudonym(record.key)
         changed = {name: value for name, value in new.items() if value != getattr(record, name)}
         if not changed:
             return record
@@ -220,7 +221,7 @@ class Redactor:
         return msgspec.structs.replace(page, name=name, note=note, lists=tuple(dict.fromkeys(lists)))
 
     def _listed(self, key: str, rules: Rules) -> str:
-        return self._pseudonym(key) if self._finds(key, rules) else key
+        return self.pseudonym(key) if self._finds(key, rules) else key
 
     def _of_kind(self, kind: str, rules: Rules) -> Rules:
         return frozenset(at for at in rules if self.matcher.rules[at].kind == kind)
@@ -262,7 +263,7 @@ class Redactor:
         identifiers = tuple(pair for pair in author.identifiers if not self._finds(pair[1], rules))
         redacted = Author(
             name=self.text(name, texts),
-            id=self._pseudonym(author.id) if self._finds(author.id, rules) else author.id,
+            id=self.pseudonym(author.id) if self._finds(author.id, rules) else author.id,
             given=self.text(given, texts),
             family=self.text(family, texts),
             variants=self._texts((one for one in author.variants if not self.matcher.whole(one, rules)), texts),

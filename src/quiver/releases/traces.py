@@ -24,7 +24,7 @@ from quiver.records import Record
 from quiver.releases.library import Release
 from quiver.releases.probing import Probe
 from quiver.releases.redactions import PaperName, RedactionList, Redactions
-from quiver.releases.redactor import Matcher
+from quiver.releases.redactor import Matcher, Redactor
 from quiver.releases.settled import SettledTable, pages_folder, papers_folder, tallies_folder
 from quiver.releases.sstables import SortedTable, entries
 from quiver.releases.stages import decode_item
@@ -68,7 +68,9 @@ class Tracer:
     A name that is taken out may be part of a longer one, which is somebody else's: such names stay, and are told.
     """
 
-    def __init__(self, asked: Redactions) -> None:
+    def __init__(self, asked: Redactions, listed: RedactionList | None = None) -> None:
+        """*listed* is the library's list, by which papers may have new keys."""
+        self._redactor = None if listed is None else Redactor(listed)
         kept = RedactionList.empty().plus(Redactions(strings=asked.strings))
         self._asked, self._kept = asked, kept
         self._matcher = Matcher(kept)
@@ -86,9 +88,14 @@ class Tracer:
         self._paths = [path.encode() for path in self._papers]
         self.findings = Findings()
 
-    def look(self, library: Path, folders: Iterable[Path], progress: Progress = silent) -> Findings:
-        """Look through *folders* of *library* (or all of it, as one of them)."""
-        self._library = library
+    def look(
+        self, library: Path, folders: Iterable[Path], progress: Progress = silent, *, is_new: bool = False
+    ) -> Findings:
+        """Look through *folders* of *library* (or all of it, as one of them).
+
+        Where a release *is_new*, nothing may have been deleted in its store and index: it was in there before.
+        """
+        self._library, self._is_new = library, is_new
         files = sorted({path for folder in folders for path in _files_below(folder)})
         for release in {file.parent for file in files if file.name == FILE_NAME}:
             if (release / "store").is_dir():
@@ -163,11 +170,15 @@ class Tracer:
         for number, block in enumerate(table.blocks()):
             if number == 0:
                 self.data(block, place)
-            elif (self._probe and self._probe.may_hold(block)) or any(one in block for one in self._paths):
+            elif (
+                table.deleted
+                or (self._probe is not None and self._probe.may_hold(block))
+                or any(one in block for one in self._paths)
+            ):
                 for entry in entries(block):
                     self.data(entry.key, place)
                     self.data(entry.value, place)
-        if table.deleted:
+        if table.deleted and self._is_new:
             self.findings.note(f"{place}: {table.deleted:,} deletions, whose values may be in other files", "store")
 
     def _look_at_release(self, release: Release) -> None:
@@ -177,7 +188,7 @@ class Tracer:
         store.dump(cast(BinaryIO, watched), pyoxigraph.RdfFormat.N_QUADS)
         watched.close()
         place = self._place(release.search_path)
-        if deleted := deleted_documents(release.search_path):
+        if self._is_new and (deleted := deleted_documents(release.search_path)):
             self.findings.note(f"{place}: {deleted:,} deleted documents that are still in its files", "index")
         wanted = self._scoped()
         for document in stored_documents(release.search_path):
@@ -217,10 +228,15 @@ class Tracer:
         wanted: dict[str, frozenset[int]] = {}
         for entry in self._asked.strings:
             rule = self._kept.strings.index(self._kept.rule(entry))
-            for paper in entry.papers:
-                path = _path(paper)
+            for path in {path for paper in entry.papers for path in map(_path, self._now(paper))}:
                 wanted[path] = wanted.get(path, frozenset()) | {rule}
         return wanted
+
+    def _now(self, paper: PaperName) -> set[PaperName]:
+        """*paper* by its key, and by the one that it may have in its place."""
+        if self._redactor is None:
+            return {paper}
+        return {paper, PaperName(paper.source, self._redactor.pseudonym(paper.key))}
 
     def _scoped_text(self, text: str, rules: frozenset[int], place: str) -> None:
         for match in self._matcher.find(text, rules):
@@ -233,7 +249,8 @@ class Tracer:
             for quad in _about(store, release.base + path):
                 self._scoped_text(str(quad.object), rules, place)
         named = [(paper, frozenset[int]()) for paper in self._asked.papers]
-        named += [(one, wanted[_path(one)]) for entry in self._asked.strings for one in entry.papers]
+        scoped = {paper for entry in self._asked.strings for one in entry.papers for paper in self._now(one)}
+        named += [(one, wanted[_path(one)]) for one in sorted(scoped, key=_path)]
         for paper, rules in named:
             table = SettledTable(papers_folder(release.path, paper.source))
             settled = table.get([paper.key]).get(paper.key)
@@ -242,6 +259,8 @@ class Tracer:
                 self.findings.note(place, self._papers[_path(paper)])
             for version in settled.versions if settled is not None else ():
                 self._scoped_text("\n".join(_strings(version.body)), rules, place)
+            if settled is not None:
+                self._scoped_text("\n".join(settled.listed_by.values()), rules, place)
 
 
 class _Watched:
