@@ -46,20 +46,32 @@ def unexplained_terms(folder: Path, words: Sequence[str]) -> list[str]:
     Asked of the dictionaries of all fields whose terms are whole values.
     """
     searcher = open_read_only(folder)
-    found: list[str] = []
-    for some in {tuple(words), tuple(piece for word in words for piece in fold(word).split())}:
-        if not some:
-            continue
-        pattern = ".*" + ".{0,4}".join(re.escape(word) for word in some) + ".*"
-        sought = re.compile(pattern[2:-2], re.IGNORECASE | re.DOTALL)
-        for field in _WHOLE:
-            query = tantivy.Query.regex_query(fields.build_schema(), field, pattern)
+    found: set[str] = set()
+    for row in {tuple(words), tuple(piece for word in words for piece in fold(word).split())}:
+        for field in _WHOLE if row else ():
+            query, sought = _query(field, row)
             for match in searcher.search(query, limit=_MOST, count=False).hits:
                 document = read_document(searcher, match)
                 texts = [text for value in msgspec.structs.astuple(document) for text in _texts(value)]
                 if not any(sought.search(text) or sought.search(fold(text)) for text in texts):
-                    found.append(document.path)
-    return sorted(set(found))
+                    found.add(document.path)
+    return sorted(found)
+
+
+def _query(field: str, words: Sequence[str]) -> tuple[tantivy.Query, re.Pattern[str]]:
+    """A query for terms with *words* in a row, and the same for a text; of the first words, where they are too many.
+
+    tantivy takes no pattern of more than a thousand states.
+    """
+    for count in range(len(words), 0, -1):
+        pattern = "[ _.~-]*".join(re.escape(word) for word in words[:count])
+        try:
+            query = tantivy.Query.regex_query(fields.build_schema(), field, f".*{pattern}.*")
+        except ValueError:
+            continue
+        between = r"\W*_*\W*".join(re.escape(word) for word in words[:count])
+        return query, re.compile(between, re.IGNORECASE)
+    raise ValueError(f"no pattern for {words[:1]}")
 
 
 def _texts(value: object) -> list[str]:
