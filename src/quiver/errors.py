@@ -40,6 +40,21 @@ class InvalidRecord(QuiverError, ValueError):
     title = "Not a valid record"
 
 
+class InvalidRedaction(QuiverError, ValueError):
+    """A file of redactions that is none, or that asks for what cannot be done."""
+
+    status = 400
+    code = "invalid-redaction"
+    title = "Not a valid redaction"
+
+
+class TracesFound(QuiverError, RuntimeError):
+    """What was to be taken out is still there; `.value` holds where."""
+
+    code = "traces-found"
+    title = "Something is left of what was taken out"
+
+
 class UnknownFormat(QuiverError, ValueError):
     status = 400
     code = "unknown-format"

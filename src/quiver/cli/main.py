@@ -79,6 +79,18 @@ def settings_of(context: click.Context, **flags: object) -> Settings:
 
 
 # The modules register their commands on `main` when they are imported.
-from quiver.cli import build, change, history, inspect, load, publish, query, serve  # noqa: E402
+from quiver.cli import build, change, history, inspect, load, publish, query, redact, serve  # noqa: E402
 
-__all__ = ["build", "change", "history", "inspect", "load", "main", "publish", "query", "serve", "settings_of"]
+__all__ = [
+    "build",
+    "change",
+    "history",
+    "inspect",
+    "load",
+    "main",
+    "publish",
+    "query",
+    "redact",
+    "serve",
+    "settings_of",
+]

@@ -15,6 +15,8 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "read": ("Reading records", "bytes"),
     "map": ("Mapping to RDF", "shares"),
     "convert": ("Converting", "files"),
+    "refile": ("Redacting records", "shares"),
+    "look": ("Looking for what is left", "files"),
     "drop": ("Taking out the source", "shares"),
     "derive": ("Deriving clusters and venues", "shares"),
     "load": ("Loading the store", "bytes"),

@@ -8,6 +8,7 @@ from quiver.releases.leases import Lease
 from quiver.releases.library import Library, Pruned, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
+from quiver.releases.redaction import RedactionReport, look_for, redact
 from quiver.releases.restoring import restore
 from quiver.releases.verify import Verification, verify
 from quiver.releases.workers import Progress, silent
@@ -20,12 +21,15 @@ __all__ = [
     "Progress",
     "Pruned",
     "RdfFile",
+    "RedactionReport",
     "Release",
     "Verification",
     "add",
     "build",
     "build_from_rdf",
+    "look_for",
     "rebase",
+    "redact",
     "remove",
     "replace",
     "restore",

@@ -46,12 +46,15 @@ def finish_release(
     progress: Progress,
     loader: StoreLoader | None = None,
     before: Release | None = None,
+    with_patch: bool = True,
+    check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
     Without *documents* the folder holds its text index already. *loader* is one that has had all parts, or none. What
-    went since the release *before* is noted.
+    went since the release *before* is noted, and *with_patch* all that changed. *check* may refuse what is about to be
+    published.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -84,7 +87,7 @@ def finish_release(
     started = time.monotonic()
     # While the engine loads in another process, this one has nothing to do.
     with ThreadPoolExecutor(1) as beside:
-        comparison = beside.submit(compare_with, shelf, before, made) if before else None
+        comparison = beside.submit(compare_with, shelf, before, made, with_patch) if before else None
         with loader or StoreLoader(folder / "store") as running:
             _load_and_index(folder, parts, documents, settings, progress, running, loaded)
         seconds["load_and_index"] = round(time.monotonic() - started, 3)
@@ -99,6 +102,7 @@ def finish_release(
         known={file.path: file for file in files},
         parent=None,
         progress=progress,
+        check=check,
     )
 
 
@@ -111,6 +115,7 @@ def publish_folder(
     parent: Release | None,
     progress: Progress,
     dump: ReleaseFile | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
@@ -130,6 +135,8 @@ def publish_folder(
         msgspec.structs.replace(manifest, files=files, seconds=seconds, dump=dump),
         folder,
     )
+    if check is not None:
+        check(folder)
     progress("publish", 0, 1)
     release = shelf.publish(folder, release_id)
     progress("publish", 1, 1)

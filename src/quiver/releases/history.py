@@ -77,29 +77,37 @@ def changes_of(
 
 
 def keep_changes(
-    changes: Iterable[Change], before: Release, made: Release, others: Sequence[Release] = ()
+    changes: Iterable[Change],
+    before: Release,
+    made: Release,
+    others: Sequence[Release] = (),
+    *,
+    with_patch: bool = True,
 ) -> list[ReleaseFile]:
     """Keep in the folder of *made*, a release in the making with its parts, what *changes* from *before* to it.
 
     *others* are releases that it does not start from, though they were published: what only they had is gone as well.
-    The files of the patch; there are none where it has more statements than the release itself, whose dump is shorter.
+    The files of the patch; there are none where it has more statements than the release itself, whose dump is shorter,
+    and none without *with_patch*: a patch has all that it takes away in it.
     """
     folder = made.path
     carry_gone(before.path, folder)
     gone = GoneWriter(folder, made.id)
     ends = Ends(release_iri(before.manifest), release_iri(made.manifest))
-    patch = PatchWriter(folder / PATCH_FOLDER, ends, made.manifest.quads)
+    patch = PatchWriter(folder / PATCH_FOLDER, ends, made.manifest.quads) if with_patch else None
     try:
         for change in changes:
             gone.note(change)
-            patch.note(change)
+            if patch is not None:
+                patch.note(change)
     except BaseException:
-        patch.drop()
+        if patch is not None:
+            patch.drop()
         raise
     finally:
         gone.close()
-    written = patch.close()
-    if not written:
+    written = patch.close() if patch is not None else []
+    if patch is not None and not written:
         shutil.rmtree(folder / PATCH_FOLDER)
     for other in others:
         lost = (change.digest for change in changes_between(other, made, folder / _SCRATCH) if not change.now)
@@ -109,7 +117,7 @@ def keep_changes(
     ]
 
 
-def compare_with(shelf: Library, before: Release, made: Release) -> list[ReleaseFile]:
+def compare_with(shelf: Library, before: Release, made: Release, with_patch: bool) -> list[ReleaseFile]:
     """`keep_changes` of a release *made* anew, in comparison with the one *before* it.
 
     Where that one is damaged there is no patch, and only what had gone before is known to be gone: a build is how a
@@ -117,7 +125,8 @@ def compare_with(shelf: Library, before: Release, made: Release) -> list[Release
     """
     scratch = made.path / _SCRATCH
     try:
-        return keep_changes(changes_between(before, made, scratch), before, made, shelf.newer_than(before.id))
+        others = shelf.newer_than(before.id)
+        return keep_changes(changes_between(before, made, scratch), before, made, others, with_patch=with_patch)
     except DamagedRelease as error:
         _LOG.warning("release %s is damaged, and no patch leads from it: %s", before.id, error)
     for path in (scratch, made.path / PATCH_FOLDER, made.path / GONE_FOLDER):

@@ -22,7 +22,8 @@ from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
 from quiver.releases.deriving import write_tally
 from quiver.releases.documents import DocumentWriter
-from quiver.releases.rejects import RejectWriter
+from quiver.releases.redactor import redactor_of
+from quiver.releases.rejects import RejectWriter, redacted_error
 from quiver.releases.settled import Settled, SettledTable, SettledWriter, papers_folder, settled_of
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.releases.tables import table_path
@@ -58,7 +59,10 @@ def part_path(source: str, kind: str, generation: int, share: int | None = None)
 
 
 class ReadTask(msgspec.Struct, frozen=True):
-    """Read one input file into frames; `input` is its number among the release's inputs."""
+    """Read one input file into frames; `input` is its number among the release's inputs.
+
+    `redactions` is the path of the library's list of what was taken out for good.
+    """
 
     path: str
     format_name: str
@@ -69,6 +73,7 @@ class ReadTask(msgspec.Struct, frozen=True):
     max_record_bytes: int
     every: int = 1
     offset: int = 0
+    redactions: str = ""
 
 
 class ReadDone(msgspec.Struct, frozen=True):
@@ -85,8 +90,12 @@ _TELL_EVERY = 1000
 
 
 def read_input(task: ReadTask) -> ReadDone:
-    """Read one file; its papers go to frames by share, its pages to one file, its errors to the list of rejects."""
+    """Read one file; its papers go to frames by share, its pages to one file, its errors to the list of rejects.
+
+    What the library has a redaction for is taken out of it, or refused, before anything else sees it.
+    """
     folder = Path(task.folder)
+    redactor = redactor_of(task.redactions)
     opened = open_file(
         located(task.path),
         format_name=task.format_name,
@@ -99,7 +108,7 @@ def read_input(task: ReadTask) -> ReadDone:
     writers: dict[int, FrameWriter] = {}
     pages = FrameWriter(frames_path(folder, opened.source, -1) / name)
     rejects = RejectWriter(folder / "rejects", opened.source, f"read-{name}")
-    counts = {"papers": 0, "pages": 0, "unreadable": 0}
+    counts = {"papers": 0, "pages": 0, "unreadable": 0, "redacted": 0}
     messages: list[str] = []
     told = 0
     for count, read in enumerate(opened):
@@ -108,11 +117,20 @@ def read_input(task: ReadTask) -> ReadDone:
             told = opened.bytes_read
         if isinstance(read, RecordError):
             counts["unreadable"] += 1
-            rejects.write_error(read)
+            rejects.write_error(read if redactor is None else redacted_error(redactor, read, opened.source))
             if len(messages) < _MESSAGES_SHOWN:
                 messages.append(str(read))
             continue
         item = read.item
+        if redactor is not None:
+            left = redactor.item(item, opened.source)
+            if left is not item:
+                counts["redacted"] += 1
+            if left is None:
+                counts["unreadable"] += 1
+                rejects.write_redacted(redactor.file_name(opened.report.name), read.locator)
+                continue
+            item = left
         body = canonical_bytes(item)
         key = item.local_key()
         frame = Frame(key, hashlib.sha256(body).digest(), task.input, read.locator, body)
@@ -132,8 +150,10 @@ def read_input(task: ReadTask) -> ReadDone:
     rejects.close()
     report = opened.report
     total = counts["papers"] + counts["pages"] + counts["unreadable"]
+    if counts["redacted"]:
+        messages.append(f"{report.name}: what was redacted in this library, in {counts['redacted']:,} records")
     known = Input(
-        report.name,
+        report.name if redactor is None else redactor.file_name(report.name),
         report.size,
         report.sha256,
         report.reader,

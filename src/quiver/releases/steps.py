@@ -18,6 +18,7 @@ import msgspec
 
 from quiver.config import Settings
 from quiver.dumps import Part, PartWriter
+from quiver.errors import InvalidRecord
 from quiver.identifiers import Minter
 from quiver.manifest import Input, Manifest, SourceCounts
 from quiver.mapping import map_rules, map_source, map_source_file
@@ -26,6 +27,8 @@ from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.releases.deriving import DeriveDone, DeriveTask, derive_share
 from quiver.releases.library import Release
 from quiver.releases.loading import StoreLoader
+from quiver.releases.redactions import list_path
+from quiver.releases.redactor import redactor_of
 from quiver.releases.stages import (
     MapDone,
     MapTask,
@@ -87,6 +90,11 @@ class Making:
     taken: bool = False  # whether any record of the new files stands
     loader: StoreLoader | None = None  # of the store, where parts are loaded while others are still to be written
     fed: set[str] = field(default_factory=set)
+
+    @property
+    def library(self) -> Path:
+        """The library that the release is made in."""
+        return self.folder.parents[1]
 
     @property
     def generation(self) -> int:
@@ -174,7 +182,12 @@ def expanded_size(name: str, size: int) -> int:
 
 
 def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers) -> None:
-    """Read the planned files to frames."""
+    """Read the planned files to frames.
+
+    Raises:
+        InvalidRecord: the name of a source holds what was taken out of the library.
+    """
+    check_slugs(plan, list_path(making.library))
     tasks = [
         ReadTask(
             str(path.absolute() if isinstance(path, Path) else path),
@@ -186,6 +199,7 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
             settings.integer("max_record_bytes"),
             every,
             offset,
+            str(list_path(making.library)),
         )
         for index, (path, slug, every) in enumerate(zip(plan.paths, plan.sources, plan.splits, strict=True))
         for offset in range(every)
@@ -207,6 +221,22 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
         making.count(known.source, SourceCounts(read=known.read, rejected=known.unreadable))
     making.inputs.extend(inputs[index] for index in sorted(inputs))
     making.seconds["read"] = workers.seconds
+
+
+def check_slugs(plan: Plan, redactions: Path) -> None:
+    """Refuse a source whose name holds what the list at *redactions* takes out.
+
+    Raises:
+        InvalidRecord: it does.
+    """
+    redactor = redactor_of(str(redactions))
+    for slug in plan.sources if redactor else ():
+        if redactor is not None and redactor.holds(slug):
+            raise InvalidRecord(
+                "the name of a source holds what was redacted in this library; nothing was published",
+                value=slug,
+                hint="Give it another name: --source.",
+            )
 
 
 def revise_inputs(making: Making) -> None:

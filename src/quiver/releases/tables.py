@@ -199,6 +199,11 @@ class Table:
             last = key
 
 
+def read_table(path: Path) -> Iterator[tuple[str, bytes]]:
+    """All that one file of a table holds, also what a later generation has put something else in the place of."""
+    return _TableFile(path).entries()
+
+
 def _dated(file: _TableFile) -> Iterator[tuple[str, int, bytes]]:
     return ((key, -file.generation, value) for key, value in file.entries())
 
