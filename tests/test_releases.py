@@ -32,8 +32,8 @@ from quiver.errors import (
     RejectedRecords,
     UnsupportedRelease,
 )
-from quiver.manifest import FILE_NAME
-from quiver.releases import Library, RdfFile, Release, build, build_from_rdf, rebase, verify
+from quiver.manifest import CHECKSUM_NAME, FILE_NAME
+from quiver.releases import Library, Pruned, RdfFile, Release, build, build_from_rdf, rebase, verify
 from tests.sample import RECORDS, write_sample
 
 BASE = "http://localhost:8000/"
@@ -330,7 +330,7 @@ def test_releases_can_be_rolled_back_and_pruned(tmp_path: Path) -> None:
     assert shelf.roll_back(ids[0]).id == shelf.current().id == ids[0]
     with pytest.raises(NotFound):
         shelf.roll_back("20000101T000000Z-x")
-    assert shelf.prune(2) == sorted(ids)[1:2]
+    assert shelf.prune(2) == Pruned(removed=tuple(sorted(ids)[1:2]))
     assert shelf.current().id == ids[0]
     assert verify(shelf.current()).sound
 
@@ -374,6 +374,7 @@ def test_a_release_of_another_format_is_refused_with_the_remedy(tmp_path: Path) 
     release = build(tmp_path / "library", write_sample(tmp_path)).release
     path = release.path / FILE_NAME
     path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
+    (release.path / CHECKSUM_NAME).unlink()
     with pytest.raises(UnsupportedRelease, match="release format 99") as caught:
         Library(tmp_path / "library").current()
     assert caught.value.hint == "Install a newer quiver."

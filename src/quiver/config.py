@@ -165,6 +165,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("page_size_max", 1000, "rows", "Most rows that page= and limit= may ask for at once."),
     Setting("release_poll_s", 1.0, "seconds", "How often a server looks for a new release."),
     Setting("keep_releases", 3, "releases", "Releases that a build keeps, the current one included; 0 keeps all."),
+    Setting(
+        "release_grace_s",
+        0.0,
+        "seconds",
+        "Time for which a release is kept after another took its place, for readers that its locks do not reach.",
+    ),
     Setting("licence", "https://creativecommons.org/publicdomain/zero/1.0/", "IRI", "Licence of what is served."),
     Setting("title", "Quiver", "text", "Name of the service, on every page."),
     Setting("log_level", "INFO", "level", "Lowest level that is logged: DEBUG, INFO, WARNING or ERROR."),

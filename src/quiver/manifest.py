@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ FORMAT: Final = 2
 # Formats that are served. A release of format 1 has no `settled` records, and `add` cannot start from it.
 SERVED: Final = (1, 2)
 FILE_NAME: Final = "release.json"
+# Its own SHA-256, in the form of `sha256sum`: everything else is checked against the manifest, and it against this.
+CHECKSUM_NAME: Final = "release.json.sha256"
 
 
 class ReleaseFile(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,32 +115,48 @@ class _FormatOnly(msgspec.Struct):
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write `release.json` into *folder*."""
-    data = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    (folder / FILE_NAME).write_bytes(data + b"\n")
+    """Write `release.json` into *folder*, and its checksum beside it."""
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    (folder / FILE_NAME).write_bytes(data)
+    (folder / CHECKSUM_NAME).write_text(_checksum_line(data), encoding="ascii")
 
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the release in *folder*.
 
     Raises:
-        DamagedRelease: there is none, or it cannot be read.
+        DamagedRelease: there is none, it cannot be read, or it is not what its checksum says.
         UnsupportedRelease: its format number is not one that this version serves.
     """
     path = folder / FILE_NAME
     try:
         data = path.read_bytes()
+        _check(data, folder / CHECKSUM_NAME)
         number = msgspec.json.decode(data, type=_FormatOnly).format
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DamagedRelease(f"{path}: {error}", value=str(path), hint="Run `quiver verify`.") from error
-    if number not in SERVED:
-        newer = "Install a newer quiver." if number > FORMAT else "Build it again from its records: `quiver build`."
-        raise UnsupportedRelease(
-            f"{path}: release format {number}; this version serves formats {SERVED[0]} to {SERVED[-1]}",
-            value=number,
-            hint=newer,
-        )
+        if number in SERVED:
+            return msgspec.json.decode(data, type=Manifest)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise DamagedRelease(
+            f"{path}: {error}",
+            value=str(path),
+            hint="`quiver releases LIBRARY --rollback ID` goes back to another release.",
+        ) from error
+    raise UnsupportedRelease(
+        f"{path}: release format {number}; this version serves formats {SERVED[0]} to {SERVED[-1]}",
+        value=number,
+        hint="Install a newer quiver." if number > FORMAT else "Build it again from its records: `quiver build`.",
+    )
+
+
+def _check(data: bytes, checksum: Path) -> None:
     try:
-        return msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise DamagedRelease(f"{path}: {error}", value=str(path), hint="Run `quiver verify`.") from error
+        stated = checksum.read_bytes()
+    except FileNotFoundError:
+        # Earlier releases have none.
+        return
+    if stated != _checksum_line(data).encode():
+        raise ValueError(f"its SHA-256 is not that in {checksum.name}")
+
+
+def _checksum_line(data: bytes) -> str:
+    return f"{hashlib.sha256(data).hexdigest()}  {FILE_NAME}\n"

@@ -135,26 +135,37 @@ def rebase_command(context: click.Context, library: Path, iri: str, quiet: bool)
 @LIBRARY
 @click.option("--rollback", metavar="ID", help="Make this release the current one.")
 @click.option("--keep", type=click.IntRange(1), help="Remove the oldest releases until this many are left.")
-def releases_command(library: Path, rollback: str | None, keep: int | None) -> None:
+@click.pass_context
+def releases_command(context: click.Context, library: Path, rollback: str | None, keep: int | None) -> None:
     """List the releases of LIBRARY, go back to one, or remove old ones."""
     shelf = Library(library)
     if rollback:
         click.echo(f"release {shelf.roll_back(rollback).id} is current")
     if keep:
-        for removed in shelf.prune(keep):
+        pruned = shelf.prune(keep, grace_s=settings_of(context).number("release_grace_s"))
+        for removed in pruned.removed:
             click.echo(f"removed {removed}")
+        for read in pruned.read:
+            click.echo(f"{read} is being read, and stays until the next time")
+        for recent in pruned.recent:
+            click.echo(f"{recent} was current until a moment ago (release_grace_s), and stays until the next time")
     if rollback or keep:
         return
-    current = shelf.current().id
+    current = shelf.current_id()
+    if current is None:
+        shelf.current()
     for release_id in shelf.ids():
-        manifest = shelf.release(release_id).manifest
-        click.echo(_release_line(manifest, manifest.id == current))
+        mark = "*" if release_id == current else " "
+        try:
+            click.echo(f"{mark} {_release_line(shelf.release(release_id).manifest)}")
+        except QuiverError as error:
+            # One that does not open is listed all the same, beside those that one can go back to.
+            click.echo(f"{mark} {release_id}  {error.code}: {error.message}")
 
 
-def _release_line(manifest: Manifest, current: bool) -> str:
+def _release_line(manifest: Manifest) -> str:
     papers = manifest.counts.get("papers", 0)
-    mark = "*" if current else " "
-    return f"{mark} {manifest.id}  {papers:>11,} papers  {manifest.quads:>13,} triples  {manifest.base}"
+    return f"{manifest.id}  {papers:>11,} papers  {manifest.quads:>13,} triples  {manifest.base}"
 
 
 @main.command("convert")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -22,9 +23,9 @@ from quiver.releases import Library, verify
 @click.pass_context
 def verify_command(context: click.Context, library: Path, release: str | None, quiet: bool) -> None:
     """Check every file of a release of LIBRARY by checksum, and its store and parts by count and hash."""
-    shelf = Library(library)
     display = ProgressDisplay(quiet=quiet)
-    result = verify(shelf.release(release) if release else shelf.current(), display)
+    with Library(library).reading(release) as wanted:
+        result = verify(wanted, display)
     display.finish()
     for fault in result.faults:
         click.echo(fault, err=True)
@@ -54,12 +55,13 @@ def validate_command(context: click.Context, target: Path, rdf: bool, quiet: boo
 
     settings = settings_of(context)
     display = ProgressDisplay(quiet=quiet)
-    store = (
-        Library(target).current().open_store()
-        if target.is_dir()
-        else load_for_validation(target, settings, _say_rejected)
-    )
-    report = validate_store(store, load_shapes(), progress=lambda done, total: display("shapes", done, total))
+    with contextlib.ExitStack() as held:
+        store = (
+            held.enter_context(Library(target).reading()).open_store()
+            if target.is_dir()
+            else load_for_validation(target, settings, _say_rejected)
+        )
+        report = validate_store(store, load_shapes(), progress=lambda done, total: display("shapes", done, total))
     display.finish()
     click.echo(report.to_rdf() if rdf else report.to_text())
     if not report.conforms:

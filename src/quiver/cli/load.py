@@ -46,13 +46,13 @@ def load_command(
         raise click.UsageError("--endpoint is missing (or the setting endpoint)")
     click.echo(f"The engine at {target.url}", err=True)
     shelf = Library(library)
-    wanted = shelf.release(release) if release else shelf.current()
-    writer = EngineWriter(target, wanted.id, wanted.base, update=update, graph_store=graph_store)
-    place = f" into <{writer.graph}>" if writer.graph else ""
-    click.echo(f"Release {wanted.id} to {writer.engine.name} by {writer.way}{place}", err=True)
-    display = ProgressDisplay(quiet=quiet)
-    report = load_release(shelf, wanted, writer, replace=replace, progress=display)
-    display.finish()
+    with shelf.reading(release) as wanted:
+        writer = EngineWriter(target, wanted.id, wanted.base, update=update, graph_store=graph_store)
+        place = f" into <{writer.graph}>" if writer.graph else ""
+        click.echo(f"Release {wanted.id} to {writer.engine.name} by {writer.way}{place}", err=True)
+        display = ProgressDisplay(quiet=quiet)
+        report = load_release(shelf, wanted, writer, replace=replace, progress=display)
+        display.finish()
     for fault in report.faults[:20]:
         click.echo(fault, err=True)
     if report.faults:

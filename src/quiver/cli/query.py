@@ -44,26 +44,28 @@ def query_command(
 ) -> None:
     """Answer QUERY from LIBRARY: SPARQL text, a file ending in .rq, or the name of a named query."""
     settings = settings_of(context)
-    release = Library(library).current()
+    with Library(library).reading() as release:
+        answer_locally(
+            release.open_store(),
+            _text(query, dict(_pair(parameter) for parameter in parameters), release.base, limit, offset),
+            sys.stdout.buffer,
+            format_name=format_name or "",
+            allowed=settings.text("service_allow").split(),
+            open_index=lambda: SearchIndex(release.search_path),
+            base=release.base,
+        )
+    sys.stdout.buffer.flush()
+
+
+def _text(query: str, values: dict[str, str], base: str, limit: int | None, offset: int) -> str:
+    """The SPARQL text that *query* stands for."""
     catalogue = load_catalogue()
-    values = dict(_pair(parameter) for parameter in parameters)
     names = {named.name for named in catalogue}
     if query in names or ("/" in query and " " not in query and not Path(query).exists() and not query.endswith(".rq")):
-        text = catalogue.get(query).bind(values, release.base, limit=limit, offset=offset).text
-    elif values:
-        raise BadRequest("--param goes with a named query", value=parameters, hint="`quiver queries` lists them.")
-    else:
-        text = Path(query).read_text(encoding="utf-8") if query.endswith(".rq") else query
-    answer_locally(
-        release.open_store(),
-        text,
-        sys.stdout.buffer,
-        format_name=format_name or "",
-        allowed=settings.text("service_allow").split(),
-        open_index=lambda: SearchIndex(release.search_path),
-        base=release.base,
-    )
-    sys.stdout.buffer.flush()
+        return catalogue.get(query).bind(values, base, limit=limit, offset=offset).text
+    if values:
+        raise BadRequest("--param goes with a named query", value=values, hint="`quiver queries` lists them.")
+    return Path(query).read_text(encoding="utf-8") if query.endswith(".rq") else query
 
 
 def _pair(parameter: str) -> tuple[str, str]:
@@ -80,7 +82,6 @@ def _pair(parameter: str) -> tuple[str, str]:
 @QUIET
 def dump_command(library: Path, format_name: str | None, output: Path | None, quiet: bool) -> None:
     """Write the current release of LIBRARY in an RDF syntax; gzip or Zstandard where FILE ends in .gz or .zst."""
-    release = Library(library).current()
     compression = ""
     endings = output.suffixes if output else []
     if endings and endings[-1] in (".gz", ".zst"):
@@ -89,7 +90,7 @@ def dump_command(library: Path, format_name: str | None, output: Path | None, qu
         ending = endings[-1].removeprefix(".") if endings else ""
         format_name = ending if ending in DUMP_FORMATS else "nq"
     display = ProgressDisplay(quiet=quiet or output is None)
-    with _opened(output) as stream:
+    with Library(library).reading() as release, _opened(output) as stream:
         write_dump(
             release.part_paths,
             stream,

@@ -2,7 +2,8 @@
 
 from quiver.releases.build import BuildReport, build
 from quiver.releases.increment import add, remove, replace
-from quiver.releases.library import Library, Release
+from quiver.releases.leases import Lease
+from quiver.releases.library import Library, Pruned, Release
 from quiver.releases.rdf import RdfFile, build_from_rdf
 from quiver.releases.rebase import rebase
 from quiver.releases.verify import Verification, verify
@@ -10,8 +11,10 @@ from quiver.releases.workers import Progress, silent
 
 __all__ = [
     "BuildReport",
+    "Lease",
     "Library",
     "Progress",
+    "Pruned",
     "RdfFile",
     "Release",
     "Verification",

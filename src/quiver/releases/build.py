@@ -20,6 +20,7 @@ from quiver.releases.dropping import drop_sources, dropped_bytes
 from quiver.releases.executors import StagedWorkers, noted_scratch, opened_executor
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
+from quiver.releases.loading import StoreLoader
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.space import check_space
@@ -75,9 +76,9 @@ def build(
     shelf = Library(library)
     with shelf.writing():
         check_space(shelf.path, plan.paths, settings, before=_before(shelf))
-        with shelf.new_folder() as folder:
+        with shelf.new_folder() as folder, StoreLoader(folder / "store") as loader:
             making = Making(folder, minter)
-            make(plan, making, settings, progress, executor)
+            make(plan, making, settings, progress, executor, loader)
             refuse_if_needed(shelf, making, strict)
             release, rejects = finish_release(
                 shelf,
@@ -87,9 +88,10 @@ def build(
                 manifest=manifest_of(making, shelf.current_id()),
                 settings=settings,
                 progress=progress,
+                loader=loader,
             )
         if keep := settings.integer("keep_releases"):
-            shelf.remove_oldest(keep)
+            shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return BuildReport(release, making.added, tuple(making.messages), tuple(rejects), time.monotonic() - started)
 
 
@@ -101,17 +103,27 @@ def _before(shelf: Library) -> Manifest | None:
         return None
 
 
-def make(plan: Plan, making: Making, settings: Settings, progress: Progress, executor: Executor | None = None) -> None:
-    """Take all steps from the planned files to parts, tables and documents."""
+def make(
+    plan: Plan,
+    making: Making,
+    settings: Settings,
+    progress: Progress,
+    executor: Executor | None = None,
+    loader: StoreLoader | None = None,
+) -> None:
+    """Take all steps from the planned files to parts, tables and documents; *loader* is fed the parts, unless few."""
     with _workers(plan, making, settings, progress, executor) as workers:
         read_files(plan, making, settings, workers)
         revise_inputs(making)
         drop_sources(plan, making, workers)
         pages = settle_pages(plan, making)
+        making.loader = loader if workers.several else None
         map_papers(plan, making, workers)
         map_pages(plan, making, pages)
         derive(plan, making, workers)
     map_sources(making)
+    for part in making.parts:
+        making.feed(part)
 
 
 @contextlib.contextmanager

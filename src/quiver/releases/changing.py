@@ -24,8 +24,8 @@ from quiver.dumps import (
 from quiver.errors import DamagedRelease
 from quiver.manifest import ReleaseFile
 from quiver.releases.documents import read_documents as read_search_documents
-from quiver.releases.finish import load_parts
 from quiver.releases.library import Release
+from quiver.releases.loading import load_parts
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.settled import tallies_folder
 from quiver.releases.steps import DERIVED, Making

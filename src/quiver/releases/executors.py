@@ -23,7 +23,7 @@ from quiver.config import Settings
 from quiver.errors import ConversionFailed, InvalidSetting, MissingExtra, QuiverError
 from quiver.releases.scratch import Piece, Scratch, open_scratch
 from quiver.releases.staging import Brought, Staged, StagedDone, Written, bring, moved, pack, run_staged
-from quiver.releases.workers import Need, Progress, SomeTask, Workers
+from quiver.releases.workers import Need, Progress, SomeTask, Workers, no_one_waits
 from quiver.storage import EXTRA, is_url
 from quiver.telemetry import logger
 
@@ -156,6 +156,10 @@ class StagedWorkers(Workers):
     ) -> None:
         """The executor is the caller's, and stays open."""
 
+    @property
+    def several(self) -> bool:
+        return True
+
     def run(
         self,
         step: str,
@@ -163,6 +167,7 @@ class StagedWorkers(Workers):
         tasks: Sequence[SomeTask],
         total: int = 0,
         needs: Callable[[SomeTask], Iterable[Need]] | None = None,
+        arrived: Callable[[Done], None] = no_one_waits,
     ) -> list[Done]:
         """As `Workers.run`; *needs* says what of earlier steps a task reads.
 
@@ -180,6 +185,7 @@ class StagedWorkers(Workers):
         results: dict[int, Done] = {}
         for number, result in run_on(self._executor, step, partial(run_staged, function), staged):
             results[number] = self._take(result)
+            arrived(results[number])
             self._progress(step, total * len(results) // len(tasks) or len(results), total or len(tasks))
         self.seconds = round(time.monotonic() - started, 3)
         return [results[number] for number in range(len(tasks))]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
@@ -17,22 +15,21 @@ import pyoxigraph
 
 from quiver.catalogue import load_catalogue, materialise
 from quiver.config import Settings
-from quiver.dumps import Part, PartsFile, format_content, sum_content
+from quiver.dumps import Part, format_content, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
-from quiver.processes import die_with_parent
+from quiver.releases.children import Child
 from quiver.releases.documents import read_documents
 from quiver.releases.library import Library, Release
+from quiver.releases.loading import StoreLoader, load_parts
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.workers import Progress
 from quiver.search import SearchDocument, write_index
 
-_CONTEXT = multiprocessing.get_context("spawn")
 # Below this much N-Quads text, starting processes costs more than they save.
 _SMALL_BYTES = 8_000_000
 # The loader is what a build waits for; the index is content with what it leaves of the cores.
 _INDEX_NICENESS = 10
-_LOADED = -1
 # Folders of a release in the making that are not part of it.
 _SCRATCH = ("frames", "tallies", "documents", "rejects")
 
@@ -46,11 +43,12 @@ def finish_release(
     manifest: Manifest,
     settings: Settings,
     progress: Progress,
+    loader: StoreLoader | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
-    Without *documents* the folder holds its text index already.
+    Without *documents* the folder holds its text index already. *loader* is one that has had all parts, or none.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -74,7 +72,8 @@ def finish_release(
         progress("answer", 1, 1)
 
     started = time.monotonic()
-    _load_and_index(folder, parts, documents, settings, progress, loaded)
+    with loader or StoreLoader(folder / "store") as running:
+        _load_and_index(folder, parts, documents, settings, progress, running, loaded)
     seconds["load_and_index"] = round(time.monotonic() - started, 3)
     content = format_content(sum_content(part.content for part in parts))
     names = [str(Path(part.path).relative_to(folder)) for part in parts]
@@ -106,7 +105,7 @@ def publish_folder(
     gives, where that is known already.
     """
     started = time.monotonic()
-    release_id = _free_id(shelf, f"{manifest.id}-{manifest.content_hash[:12]}")
+    release_id = shelf.free_id(manifest.id, manifest.content_hash)
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -124,27 +123,18 @@ def publish_folder(
     return release, rejects
 
 
-def _free_id(shelf: Library, release_id: str) -> str:
-    """*release_id*, with a number where a release of the same second and content exists."""
-    taken = set(shelf.ids())
-    candidate, number = release_id, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{release_id}.{number}"
-    return candidate
-
-
 def _load_and_index(
     folder: Path,
     parts: Sequence[Part],
     documents: Sequence[Path] | None,
     settings: Settings,
     progress: Progress,
+    loader: StoreLoader,
     loaded: Callable[[], None],
 ) -> None:
     """Load the store and write the index; unless small, side by side in processes that give their memory back.
 
-    *loaded* is called when the store can be read: while it is being compacted, a reader keeps the state it opened.
+    *loader* has had the parts already, or none of them. *loaded* is called when the store can be read.
     """
     total = sum(part.text_bytes for part in parts)
     progress("load", 0, total)
@@ -152,75 +142,25 @@ def _load_and_index(
     papers = None if documents is None else [str(path) for path in documents]
     memory_bytes = settings.integer("index_memory_bytes")
     compact = sum(part.quads for part in parts) > settings.integer("compact_above")
-    if total < _SMALL_BYTES:
+    if total < _SMALL_BYTES and not loader.began:
         load_parts(names, str(folder / "store"), compact)
         if papers is not None:
             index_documents(papers, str(folder / "search"), memory_bytes)
         loaded()
         return
-    receiver, sender = _CONTEXT.Pipe(duplex=False)
-    loader = _CONTEXT.Process(
-        target=_run_child,
-        args=(os.getpid(), 0, load_parts, names, str(folder / "store"), compact, sender),
-        daemon=True,
-    )
-    running = {"the loader": loader}
+    if not loader.began:
+        for name in names:
+            loader.feed(name)
+    index = None
     if papers is not None:
-        running["the text index"] = _CONTEXT.Process(
-            target=_run_child,
-            args=(os.getpid(), _INDEX_NICENESS, index_documents, papers, str(folder / "search"), memory_bytes),
-            daemon=True,
-        )
-    for process in running.values():
-        process.start()
-    sender.close()
+        index = Child("the text index", _INDEX_NICENESS, index_documents, papers, str(folder / "search"), memory_bytes)
     try:
-        while True:
-            try:
-                bytes_read = receiver.recv()
-                if bytes_read == _LOADED:
-                    loaded()
-                    progress("compact", 0, 0)
-                else:
-                    progress("load", bytes_read, total)
-            except EOFError:
-                break
-        for what, process in running.items():
-            process.join()
-            if process.exitcode != 0:
-                raise OSError(f"{what} failed (exit code {process.exitcode}); its error stands above")
+        loader.finish(compact, total, progress, loaded)
+        if index is not None:
+            index.join()
     finally:
-        for process in running.values():
-            if process.is_alive():
-                process.kill()
-                process.join()
-
-
-def _run_child(parent: int, niceness: int, function: Callable[..., None], *arguments: object) -> None:
-    die_with_parent(parent)
-    os.nice(niceness)
-    function(*arguments)
-
-
-def load_parts(paths: list[str], store: str, compact: bool, sender: Connection | None = None) -> None:
-    """Load the parts into a new store on disk; *sender* is told the bytes read so far, and `_LOADED` at their end.
-
-    The loader leaves a sorted run of the whole key space for every million quads, and a look-up goes through all of
-    them. Compacted to one, queries were 5 to 10 times faster at 15 M triples, 3 to 6 times at 4 M, for 10 s more in a
-    build of 45 s.
-    """
-    report = sender.send if sender is not None else None
-    target = pyoxigraph.Store(store)
-    target.bulk_load(
-        input=PartsFile([Path(path) for path in paths], report),  # type: ignore[arg-type]
-        format=pyoxigraph.RdfFormat.N_QUADS,
-    )
-    target.flush()
-    if sender is not None:
-        sender.send(_LOADED)
-    if compact:
-        target.optimize()
-        target.flush()
+        if index is not None:
+            index.kill()
 
 
 def index_documents(paths: list[str], folder: str, memory_bytes: int) -> None:

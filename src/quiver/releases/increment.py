@@ -206,5 +206,5 @@ def _publish(
             dump=dump.result(),
         )
     if keep := settings.integer("keep_releases"):
-        shelf.remove_oldest(keep)
+        shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return BuildReport(release, making.added, tuple(making.messages), tuple(lists), time.monotonic() - started)

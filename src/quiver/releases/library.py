@@ -7,18 +7,29 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pyoxigraph
 
-from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound
+from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound, QuiverError
 from quiver.manifest import Manifest, read_manifest
+from quiver.releases.durability import make_folder, sync_folder, sync_tree
+from quiver.releases.fullness import disk_full, is_full
+from quiver.releases.leases import Lease, claim, hold, left_long_ago, note_leaving
+
+Opened = TypeVar("Opened")
 
 _BUILDING: Final = ".build-"
+# Points to a release from before it has its name until it is the current one.
+_PUBLISHING: Final = ".publishing"
+_STAMP: Final = "%Y%m%dT%H%M%S%fZ"
+# The processes of a killed writer end a moment after it, and may write until then.
+_ATTEMPTS: Final = 20
+_ATTEMPT_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,14 @@ class Release:
         """The compressed N-Quads files that together hold the release's quads."""
         return [self.path / file.path for file in self.manifest.parts]
 
+    def hold(self) -> Lease:
+        """A lease: as long as it lasts, the release is not removed.
+
+        Raises:
+            NotFound: it was removed meanwhile.
+        """
+        return hold(self.path)
+
     def open_store(self) -> pyoxigraph.Store:
         """The store, read-only (opening it otherwise would rewrite files in it).
 
@@ -65,6 +84,18 @@ class Release:
             raise DamagedRelease(
                 f"{self.store_path}: {error}", value=self.id, hint="Run `quiver verify`; `--rollback` goes back."
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """The ids of the releases that were removed, and of those that were to be, but stay until the next time.
+
+    `read` are held by a reader, `recent` have been out of use for less than the setting `release_grace_s`.
+    """
+
+    removed: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    recent: tuple[str, ...] = ()
 
 
 class Library:
@@ -112,9 +143,45 @@ class Library:
             )
         return self._open(release_id)
 
+    @contextlib.contextmanager
+    def reading(self, release_id: str | None = None) -> Iterator[Release]:
+        """The release of that id, or the current one, which is not removed until the end of the `with`.
+
+        Raises:
+            NotFound, NoRelease, DamagedRelease, UnsupportedRelease: as `release` and `current`.
+        """
+        release, lease = self._held(release_id)
+        with lease:
+            yield release
+
+    def _held(self, release_id: str | None) -> tuple[Release, Lease]:
+        if release_id is not None:
+            release = self.release(release_id)
+            return release, release.hold()
+        return self.open_current(lambda release: (release, release.hold()))
+
+    def open_current(self, opened: Callable[[Release], Opened]) -> Opened:
+        """What *opened* makes of the current release; of the next, where that takes its place meanwhile.
+
+        Raises:
+            QuiverError: from `current`, or from *opened*.
+        """
+        while True:
+            release_id = self.current_id()
+            try:
+                return opened(self.current())
+            except QuiverError:
+                if self.current_id() == release_id:
+                    raise
+
     def _open(self, release_id: str) -> Release:
         folder = self.releases_path / release_id
-        return Release(folder, read_manifest(folder))
+        manifest = read_manifest(folder)
+        if manifest.id != release_id:
+            raise DamagedRelease(
+                f"{folder} holds the manifest of {manifest.id}", value=release_id, hint="Copy releases as they are."
+            )
+        return Release(folder, manifest)
 
     def ids(self) -> list[str]:
         """The ids of all published releases, oldest first."""
@@ -131,7 +198,7 @@ class Library:
         Raises:
             LibraryBusy: another process holds it, and still does after *wait_s* seconds.
         """
-        self.releases_path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.releases_path)
         with (self.path / ".lock").open("a") as lock:
             deadline = time.monotonic() + wait_s
             while True:
@@ -154,9 +221,10 @@ class Library:
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _remove_debris(self) -> None:
+        self._withdraw()
         for entry in self.releases_path.iterdir():
             if entry.name.startswith(_BUILDING):
-                shutil.rmtree(entry)
+                _remove_tree(entry)
         (self.path / ".current").unlink(missing_ok=True)
         published = set(self.ids())
         for listing in self.path.glob("rejected/*/*.jsonl"):
@@ -164,31 +232,71 @@ class Library:
             if not listing.name.startswith("refused-") and listing.stem not in published:
                 listing.unlink()
 
+    def _withdraw(self) -> None:
+        """Take back a release that got its place among the others and never became the current one."""
+        try:
+            release_id = (self.path / _PUBLISHING).readlink().name
+        except OSError:
+            return
+        if release_id != self.current_id() and release_id in self.ids():
+            self._remove(release_id)
+        (self.path / _PUBLISHING).unlink()
+
     @contextlib.contextmanager
     def new_folder(self) -> Iterator[Path]:
-        """An empty folder for a release in the making, gone if making it fails; enter it while holding `writing`."""
+        """An empty folder for a release in the making; enter it while holding `writing`.
+
+        If making it fails, it is gone, and everything else that was written.
+
+        Raises:
+            NotEnoughDisk: in the place of whatever a full disk makes of the work.
+        """
         folder = self.releases_path / f"{_BUILDING}{os.getpid()}"
         folder.mkdir()
         try:
             yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException as error:
+            full = is_full(self.releases_path, error)
+            # What cannot be removed now is by the next writer.
+            with contextlib.suppress(OSError):
+                self._remove_debris()
+            if full:
+                raise disk_full(self.path) from error
             raise
 
     def publish(self, folder: Path, release_id: str) -> Release:
         """Move a finished folder into place and make it current, in one step for readers."""
-        target = self.releases_path / release_id
         sync_tree(folder)
-        folder.rename(target)
+        pending = self.path / _PUBLISHING
+        pending.symlink_to(Path("releases") / release_id)
+        sync_folder(self.path)
+        folder.rename(self.releases_path / release_id)
         sync_folder(self.releases_path)
         self.point_to(release_id)
+        pending.unlink()
         return self._open(release_id)
+
+    def free_id(self, moment: str, content_hash: str) -> str:
+        """The id of a release that is made at *moment* (a `stamp`), or by ids later than every other of the library.
+
+        A clock that was put back does not make the new release an old one.
+        """
+        latest = max(self.ids(), default="").partition("-")[0]
+        if moment <= latest:
+            # A folder that is none of ours has no time.
+            with contextlib.suppress(ValueError):
+                moment = stamp(datetime.strptime(latest, _STAMP).replace(tzinfo=UTC) + timedelta(milliseconds=1))
+        return f"{moment}-{content_hash[:12]}"
 
     def point_to(self, release_id: str) -> None:
         """Make a published release the current one."""
+        former = self.current_id()
+        if former not in (None, release_id):
+            note_leaving(self.releases_path / str(former))
         pending = self.path / ".current"
         pending.unlink(missing_ok=True)
         pending.symlink_to(Path("releases") / release_id)
+        sync_folder(self.path)
         pending.replace(self.path / "current")
         sync_folder(self.path)
 
@@ -205,23 +313,54 @@ class Library:
             self.point_to(release_id)
             return release
 
-    def prune(self, keep: int) -> list[str]:
-        """Remove the oldest releases until *keep* are left; the current one always stays. The ids removed."""
-        with self.writing():
-            return self.remove_oldest(keep)
+    def prune(self, keep: int, *, grace_s: float = 0.0) -> Pruned:
+        """Remove the oldest releases until *keep* are left; the current one always stays.
 
-    def remove_oldest(self, keep: int) -> list[str]:
+        So does one that a reader holds, or that was the current one less than *grace_s* seconds ago.
+        """
+        with self.writing():
+            return self.remove_oldest(keep, grace_s=grace_s)
+
+    def remove_oldest(self, keep: int, *, grace_s: float = 0.0) -> Pruned:
         """As `prune`, for a caller that holds `writing`."""
         current = self.current_id()
         others = [release_id for release_id in self.ids() if release_id != current]
-        removed = others[: max(0, len(others) - max(keep - 1, 0))]
-        for release_id in removed:
-            doomed = self.releases_path / f"{_BUILDING}removed-{release_id}"
-            (self.releases_path / release_id).rename(doomed)
-            shutil.rmtree(doomed)
-            for listing in self.path.glob(f"rejected/*/{release_id}.jsonl"):
-                listing.unlink()
-        return removed
+        removed, read, recent = [], [], []
+        for release_id in others[: max(0, len(others) - max(keep - 1, 0))]:
+            folder = self.releases_path / release_id
+            with claim(folder) as claimed:
+                if not claimed:
+                    read.append(release_id)
+                elif not left_long_ago(folder, grace_s):
+                    recent.append(release_id)
+                else:
+                    self._remove(release_id)
+                    removed.append(release_id)
+        return Pruned(tuple(removed), tuple(read), tuple(recent))
+
+    def _remove(self, release_id: str) -> None:
+        doomed = self.releases_path / f"{_BUILDING}removed-{release_id}"
+        (self.releases_path / release_id).rename(doomed)
+        # Without its name on disk first, a power cut could leave a release with half of its files.
+        sync_folder(self.releases_path)
+        _remove_tree(doomed)
+        for listing in self.path.glob(f"rejected/*/{release_id}.jsonl"):
+            listing.unlink()
+
+
+def _remove_tree(folder: Path) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not folder.exists():
+                return
+        except OSError:
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return
+        time.sleep(_ATTEMPT_S)
 
 
 def stamp(moment: datetime) -> str:
@@ -231,24 +370,3 @@ def stamp(moment: datetime) -> str:
     '20261124T010203456Z'
     """
     return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in *folder* on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Have every file and folder below *folder* on disk."""
-    for directory, _, names in os.walk(folder):
-        for name in names:
-            descriptor = os.open(Path(directory) / name, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_folder(Path(directory))

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from quiver.records import Item, RecordError, json_line
+from quiver.releases.durability import make_folder, sync_file, sync_folder
 from quiver.releases.spool import Frame
 
 _CONFLICT: Final = "another record of this source has the same key and other content"
@@ -104,10 +105,12 @@ def publish_rejects(folder: Path, library: Path, name: str) -> list[Path]:
     written = []
     for source in sorted(folder.iterdir()) if folder.is_dir() else []:
         target = library / "rejected" / source.name / f"{name}.jsonl"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         with target.open("wb") as output:
             for piece in sorted(source.iterdir()):
                 with piece.open("rb") as file:
                     shutil.copyfileobj(file, output)
+        sync_file(target)
+        sync_folder(target.parent)
         written.append(target)
     return written

@@ -25,6 +25,7 @@ from quiver.readers import open_file
 from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.releases.deriving import DeriveDone, DeriveTask, derive_share
 from quiver.releases.library import Release
+from quiver.releases.loading import StoreLoader
 from quiver.releases.stages import (
     MapDone,
     MapTask,
@@ -84,6 +85,8 @@ class Making:
     unindexed: list[str] = field(default_factory=list)
     conflicts: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # source and kind -> keys
     taken: bool = False  # whether any record of the new files stands
+    loader: StoreLoader | None = None  # of the store, where parts are loaded while others are still to be written
+    fed: set[str] = field(default_factory=set)
 
     @property
     def generation(self) -> int:
@@ -113,6 +116,12 @@ class Making:
     def keep(self, part: Part | None) -> None:
         if part is not None:
             self.parts.append(part)
+
+    def feed(self, part: Part | None) -> None:
+        """Have *part* loaded, if parts are as soon as they are there, and it is not yet."""
+        if self.loader is not None and part is not None and part.path not in self.fed:
+            self.fed.add(part.path)
+            self.loader.feed(part.path)
 
     def supersede(self, area: str, iris: Sequence[str]) -> None:
         if iris:
@@ -236,7 +245,7 @@ def map_papers(plan: Plan, making: Making, workers: Workers) -> None:
         for slug, shares in plan.shares.items()
         for share in range(shares)
     ]
-    done: list[MapDone] = workers.run("map", map_share, tasks, needs=_frames)
+    done: list[MapDone] = workers.run("map", map_share, tasks, needs=_frames, arrived=lambda one: making.feed(one.part))
     for task, result in zip(tasks, done, strict=True):
         slug = task.source
         making.keep(result.part)
@@ -275,7 +284,9 @@ def derive(plan: Plan, making: Making, workers: Workers) -> None:
         )
         for share in range(plan.derived_shares)
     ]
-    done: list[DeriveDone] = workers.run("derive", derive_share, tasks, needs=_tallies)
+    done: list[DeriveDone] = workers.run(
+        "derive", derive_share, tasks, needs=_tallies, arrived=lambda one: making.feed(one.part)
+    )
     for result in done:
         making.keep(result.part)
         making.documents.append(Path(result.documents_path))

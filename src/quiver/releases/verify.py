@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quiver.dumps import content_of, format_content, read_documents, sum_content
 from quiver.errors import DamagedRelease
-from quiver.manifest import FILE_NAME
+from quiver.manifest import CHECKSUM_NAME, FILE_NAME
 from quiver.releases.finish import checksum
 from quiver.releases.library import Release
 from quiver.releases.workers import Progress, silent
@@ -49,7 +49,7 @@ def verify(release: Release, progress: Progress = silent) -> Verification:
         for directory, _, names in os.walk(release.path)
         for name in names
     }
-    faults.extend(f"{name}: not in the manifest" for name in sorted(present - set(known) - {FILE_NAME}))
+    faults.extend(f"{name}: not in the manifest" for name in sorted(present - set(known) - {FILE_NAME, CHECKSUM_NAME}))
     faults.extend(_check_parts(release, progress))
     try:
         stored = len(release.open_store())

@@ -16,7 +16,7 @@ from quiver.config import Settings
 from quiver.descriptions import dataset_description
 from quiver.errors import NotAcceptable, NotFound, QuiverError
 from quiver.negotiation import HTML, JSON, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose
-from quiver.releases import Library, Release
+from quiver.releases import Lease, Library, Release
 from quiver.web.graph import current_graph
 from quiver.web.links import href, location
 from quiver.web.service import write_triples
@@ -60,7 +60,7 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
         release = library.release(release_id)
         if name != release_id or extension not in dump_extensions(release) or release.manifest.dump is None:
             raise NotFound(f"no such dump of release {release_id}", value=request.path, hint="/dumps/ lists them.")
-        response = Response(_stream(release.part_paths), content_type=_DUMP_NAMES[extension][1])
+        response = Response(_stream(release.part_paths, release.hold()), content_type=_DUMP_NAMES[extension][1])
         # A file to keep in the form in which its checksum was taken: gzip is its format, not a coding of the transfer.
         response.content_type = "application/gzip"
         response.content_length = release.manifest.dump.size
@@ -146,8 +146,10 @@ def _unchanged(response: Response, held: ETags) -> Response:
     return response
 
 
-def _stream(paths: list[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                yield chunk
+def _stream(paths: list[Path], lease: Lease) -> Iterator[bytes]:
+    # However long the client takes.
+    with lease:
+        for path in paths:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    yield chunk

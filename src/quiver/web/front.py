@@ -9,7 +9,6 @@ the WSGI application.
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,8 +52,6 @@ _SLOW: Final = ("/queries/",)
 _SLOW_ENDINGS: Final = tuple(f".{one.extension}" for one in CITATIONS)
 _SLOW_THREADS: Final = 2
 _GONE: Final = 499
-# By then requests that had begun on the release before have mostly ended.
-_COLLECT_AFTER_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,6 @@ class Front:
         # One thread of its own looks for a new release, and all who need to know wait for that one look.
         self._lookout = ThreadPoolExecutor(1, "lookout")
         self._look: asyncio.Future[Graph] | None = None
-        self._served = ""
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -162,14 +158,15 @@ class Front:
     # -- the request
 
     async def _find_release(self) -> Graph:
-        if self._look is None or self._look.done():
-            self._look = self._loop.run_in_executor(self._lookout, self._holder.get)
-        graph = await asyncio.shield(self._look)
-        if graph.id != self._served:
-            self._served = graph.id
-            # What was opened for the release before is not to wait for the collector, which runs seldom here.
-            self._loop.call_later(_COLLECT_AFTER_S, gc.collect)
-        return graph
+        look = self._look
+        if look is None or look.done():
+            look = self._look = self._loop.run_in_executor(self._lookout, self._holder.get)
+        try:
+            return await asyncio.shield(look)
+        finally:
+            # What it found is not to be held beyond the requests that waited for it.
+            if self._look is look and look.done():
+                self._look = None
 
     def _longest_body(self, scope: Scope) -> int:
         """The most bytes of a body that are read: only a query may be long."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import pyoxigraph as ox
 from flask import g
@@ -20,20 +24,25 @@ from quiver.evaluation.local import answer_searches
 from quiver.evaluation.remote import rewrite
 from quiver.identifiers import Minter
 from quiver.manifest import Manifest
-from quiver.releases import Library, Release
+from quiver.releases import Lease, Library, Release
 from quiver.search import SearchIndex
 from quiver.telemetry import logger
 
 __all__ = ["CurrentGraph", "Facts", "Graph", "KnownFacts", "current_graph"]
 
 _LOG = logger("quiver.web")
+_FOLLOW_S: Final = 5.0
 
 
 class Graph:
-    """One release, open for reading: quads, search index, manifest; its own store answers, or the endpoint *target*."""
+    """One release, open for reading: quads, search index, manifest; its own store answers, or the endpoint *target*.
 
-    def __init__(self, release: Release, target: Target | None = None) -> None:
+    With a *lease* the release is not removed before this is let go.
+    """
+
+    def __init__(self, release: Release, target: Target | None = None, lease: Lease | None = None) -> None:
         self.release = release
+        self._lease = lease
         self.reader: GraphReader = (
             StoreReader(release.open_store()) if target is None else EndpointReader(target, release.manifest)
         )
@@ -127,6 +136,8 @@ class CurrentGraph:
         self._graph: Graph | None = None
         self._looked = 0.0
         self._opened: dict[str, Graph] = {}
+        # Those before it that requests may still be answered from.
+        self._former: list[weakref.ref[Graph]] = []
 
     def get(self) -> Graph:
         """The release to answer from; it may take the time of opening one.
@@ -158,6 +169,20 @@ class CurrentGraph:
         """The release to answer from, when that is known without looking."""
         return self._graph if time.monotonic() - self._looked < self._poll_s else None
 
+    def follow(self) -> None:
+        """Look for new releases without being asked, so that a process that has nothing to do lets old ones go."""
+        threading.Thread(target=self._follow, name="follow", daemon=True).start()
+
+    def _follow(self) -> None:
+        while True:
+            time.sleep(max(self._poll_s, _FOLLOW_S))
+            with contextlib.suppress(QuiverError):
+                self.get()
+            if self._former:
+                # Requests leave cycles, which the collector, running seldom here, would find late.
+                gc.collect()
+                self._former = [one for one in self._former if one() is not None]
+
     def held_before(self, path: str) -> bool:
         """Whether one of the kept releases before the current one says anything about the resource at *path*."""
         return any(graph.holds(graph.base + path) for graph in self._earlier())
@@ -169,18 +194,23 @@ class CurrentGraph:
             self._opened = {release_id: graph for release_id, graph in self._opened.items() if release_id in kept}
         for release_id in reversed(kept):
             graph = self._opened.get(release_id)
-            if graph is None:
-                try:
-                    graph = Graph(self.library.release(release_id))
-                except QuiverError:
-                    continue  # pruned meanwhile, or of a format that is no longer served
-                self._opened[release_id] = graph
-            yield graph
+            try:
+                # Held while it is asked only, so that what is open here does not keep old releases.
+                release = self.library.release(release_id) if graph is None else graph.release
+                with release.hold():
+                    if graph is None:
+                        graph = self._opened[release_id] = Graph(release)
+                    yield graph
+            except QuiverError:
+                continue  # pruned meanwhile, or of a format that is no longer served
 
     def _look(self) -> None:
         if self._graph is None or self.library.current_id() not in (None, self._graph.id):
             try:
-                self._graph = Graph(self.library.current(), self._target)
+                former = self._graph
+                self._graph = self.library.open_current(lambda release: Graph(release, self._target, release.hold()))
+                if former is not None:
+                    self._former.append(weakref.ref(former))
                 # Those before it are other ones now, and their files are to be let go.
                 self._opened = {}
             except QuiverError as error:
