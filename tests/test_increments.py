@@ -26,9 +26,9 @@ from quiver.errors import (
     QuiverError,
     UnsupportedRelease,
 )
-from quiver.manifest import FILE_NAME, Manifest
+from quiver.manifest import CHECKSUM_NAME, FILE_NAME, Manifest
 from quiver.releases import Library, Release, add, build, build_from_rdf, changing, rebase, remove, replace, verify
-from quiver.releases.space import check_space
+from quiver.releases.space import check_build
 from tests.increments import differences, random_file
 
 ONE = Settings(jobs=1, keep_releases=0)
@@ -249,6 +249,7 @@ def test_two_writers_and_other_kinds_of_release_are_refused(tmp_path: Path) -> N
     with pytest.raises(InvalidRecord, match="plain RDF"):
         add(tmp_path / "rdf", [file], settings=ONE)
     manifest = release.path / FILE_NAME
+    (release.path / CHECKSUM_NAME).unlink()
     manifest.write_text(manifest.read_text().replace('"software": "quiver ', '"software": "quiver 0.0.'))
     with pytest.raises(UnsupportedRelease, match="mapped differently") as caught:
         add(library, [file], settings=ONE)
@@ -261,6 +262,7 @@ def test_a_release_of_format_1_is_served_and_built_again_to_be_changed(tmp_path:
     release = build(library, [file], settings=ONE).release
     path = release.path / FILE_NAME
     path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    (release.path / CHECKSUM_NAME).unlink()
     shutil.rmtree(release.path / "settled")
     assert Library(library).current().manifest.format == 1
     with pytest.raises(UnsupportedRelease, match="format 1, which keeps no records") as caught:
@@ -284,7 +286,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(
         assert (caught.value.code, caught.value.status) == ("not-enough-disk", 507)
         assert "--keep" in caught.value.hint
     assert Library(library).ids() == before
-    check_space(library, [file], Settings(disk_check=False), before=manifest)
+    check_build(library, [file], Settings(disk_check=False), before=manifest)
     assert build(library, [file], settings=Settings(jobs=1, disk_check=False)).release.id not in before
 
 

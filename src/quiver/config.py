@@ -164,7 +164,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("page_size", 50, "rows", "Rows of a list on a page."),
     Setting("page_size_max", 1000, "rows", "Most rows that page= and limit= may ask for at once."),
     Setting("release_poll_s", 1.0, "seconds", "How often a server looks for a new release."),
-    Setting("keep_releases", 3, "releases", "Releases that a build keeps, the current one included; 0 keeps all."),
+    Setting(
+        "keep_releases", 3, "releases", "Releases that a build or change keeps, the current one included; 0 keeps all."
+    ),
     Setting(
         "release_grace_s",
         0.0,

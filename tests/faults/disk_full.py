@@ -26,7 +26,7 @@ from typing import Final
 from quiver.releases import Library, Release, verify
 from tests.benchmarks.generated import write_records
 from tests.benchmarks.measuring import conditions
-from tests.faults.kill_build import faults_of
+from tests.faults.kill_build import debris, faults_of
 from tests.faults.kill_increments import identity
 
 _ROOM: Final = 8 << 30
@@ -92,14 +92,6 @@ def run(disk: Disk, arguments: tuple[str, ...], *, check: bool) -> Ended:
     ended.set()
     watcher.join()
     return Ended(done.returncode, (done.stdout + done.stderr).strip(), max(peak, disk.used - before))
-
-
-def debris(library: Path, kept: set[str]) -> list[str]:
-    """What lies in the library that belongs to none of the releases *kept*."""
-    expected = {".lock", "current", "releases", "rejected"}
-    found = [entry.name for entry in library.iterdir() if entry.name not in expected]
-    found += [entry.name for entry in (library / "releases").iterdir() if entry.name not in kept]
-    return found + [str(path) for path in library.glob("rejected/*/*") if path.stem not in kept]
 
 
 def undisturbed(disk: Disk, base: Path, arguments: tuple[str, ...]) -> tuple[int, int, object]:

@@ -1,6 +1,6 @@
-"""SIGKILL at points spread over a whole build, with all its processes: the old release serves, the next build succeeds.
+"""SIGKILL at random points of a whole build, with all its processes: the old release serves, the next build succeeds.
 
-    python -m tests.faults.kill_build FILE [--points 20]
+    python -m tests.faults.kill_build FILE [--points 50] [--seed 1]
 
 FILE should take some seconds to build (a part of the ACL set, say). Prints one line a point and the sum; exit code 1 if
 one point failed.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,9 +23,19 @@ from quiver.releases import Library, build, verify
 from quiver.web import create_app
 
 
-def start(library: Path, file: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "quiver.cli", "build", str(library), str(file), "--quiet"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """A command of quiver, whose temporary files go to *temporary*."""
+    command = [sys.executable, "-m", "quiver.cli", *arguments, "--quiet"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+
+
+def debris(library: Path, kept: set[str]) -> list[str]:
+    """What lies in the library that belongs to none of the releases *kept*."""
+    expected = {".lock", "current", "releases", "rejected"}
+    found = [entry.name for entry in library.iterdir() if entry.name not in expected]
+    found += [entry.name for entry in (library / "releases").iterdir() if entry.name not in kept]
+    return found + [str(path) for path in library.glob("rejected/*/*") if path.stem not in kept]
 
 
 def faults_of(shelf: Library, expected: str) -> list[str]:
@@ -43,22 +54,26 @@ def faults_of(shelf: Library, expected: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--points", type=int, default=20)
+    parser.add_argument("--points", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     failed = killed = 0
+    rows = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="quiver-kill-") as name:
-        library = Path(name) / "library"
+        library, temporary = Path(name) / "library", Path(name) / "tmp"
+        temporary.mkdir()
         shelf = Library(library)
         small = Path(name) / "small.jsonl"
         small.write_text('{"title": "The first release", "authors": ["Ann Lee"]}\n')
         began = time.monotonic()
-        assert start(library, arguments.file).wait() == 0
+        assert start(temporary, "build", str(library), str(arguments.file)).wait() == 0
         whole = time.monotonic() - began
         print(f"a build takes {whole:.1f} s")
         for point in range(arguments.points):
             expected = build(library, [small], settings=Settings(keep_releases=2)).release.id
-            process = start(library, arguments.file)
-            time.sleep(whole * (point + 0.5) / arguments.points)
+            moment = whole * rows.random()
+            process = start(temporary, "build", str(library), str(arguments.file))
+            time.sleep(moment)
             ended = process.poll() is not None
             if not ended:
                 os.kill(process.pid, signal.SIGKILL)
@@ -66,14 +81,13 @@ def main() -> None:
                 killed += 1
             faults = faults_of(shelf, expected)
             following = build(library, [small], settings=Settings(keep_releases=2)).release
-            debris = [entry.name for entry in shelf.releases_path.iterdir() if entry.name.startswith(".")]
-            if debris:
-                faults.append(f"debris: {debris}")
+            faults += [f"left behind: {what}" for what in debris(library, set(shelf.ids()))]
+            faults += [f"left behind: {what.name}" for what in temporary.iterdir()]
             if shelf.current_id() != following.id or not verify(following).sound:
                 faults.append("the next build is not current and sound")
             failed += bool(faults)
-            moment = "ended before" if ended else f"killed at {whole * (point + 0.5) / arguments.points:.1f} s"
-            print(f"point {point + 1:2}: {moment}: {'; '.join(faults) or 'sound'}", flush=True)
+            when = "ended before" if ended else f"killed at {moment:.2f} s"
+            print(f"point {point + 1:2}: {when}: {'; '.join(faults) or 'sound'}", flush=True)
     print(f"{killed} killed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -24,10 +24,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -40,6 +40,8 @@ from tests.serving import Server, serving
 # Of `release_poll_s`, and of a machine that is busy with a build.
 _BEHIND_S: Final = 5.0
 _LETTING_GO_S: Final = 60.0
+# By then processes that have nothing to do have no file of an old release.
+_IDLE_S: Final = 15.0
 _SLOW_BYTES: Final = 1 << 14
 _SLOW_PAUSE_S: Final = 0.1
 _JSON: Final = "application/sparql-results+json"
@@ -63,34 +65,63 @@ class Ask:
 
 @dataclass(slots=True)
 class Timeline:
-    """Which releases were current from when on, and what they hold."""
+    """Which releases may have been current when, and what they hold."""
 
     shelf: Library
-    since: list[tuple[float, str]] = field(default_factory=list)
+    current: str = ""
+    since: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     quads: dict[str, int] = field(default_factory=dict)
     dumps: dict[str, str] = field(default_factory=dict)
 
     def note(self, began: float) -> None:
-        """The release that is current now has been so from some moment after *began* on."""
+        """Another release became the current one at some moment since *began*."""
+        now = time.monotonic()
+        for spans in self.since.values():
+            spans[:] = [(start, min(end, now)) for start, end in spans]
         release = self.shelf.current()
         self.quads[release.id] = release.manifest.quads
         assert release.manifest.dump is not None
         self.dumps[release.id] = release.manifest.dump.sha256
-        self.since.append((began, release.id))
+        self.since.setdefault(release.id, []).append((began, float("inf")))
+        self.current = release.id
 
     def between(self, start: float, end: float) -> set[str]:
-        """The releases that may have been current from *start* to *end*."""
-        found = {release for began, release in self.since if start <= began <= end}
-        before = [release for began, release in self.since if began <= start]
-        return found | set(before[-1:])
+        """The releases that may have been current at a moment from *start* to *end*."""
+        return {
+            release
+            for release, spans in self.since.items()
+            if any(began <= end and ended >= start for began, ended in spans)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an answer told of its release; judged when it is known which one was current when."""
+
+    ask: Ask
+    started: float
+    ended: float
+    said: str
+
+    def fault(self, timeline: Timeline) -> str:
+        """What is wrong with it; empty if nothing is."""
+        allowed = timeline.between(self.started - _BEHIND_S, self.ended)
+        if self.ask.says == "count":
+            fit = any(str(timeline.quads[release]) == self.said for release in allowed)
+            return "" if fit else f"{self.said} statements, as none of {sorted(allowed)} has"
+        if self.ask.says == "dump":
+            right = timeline.dumps[self.ask.path.split("/")[2]] == self.said
+            return "" if right else "the dump is not what its checksum says"
+        return "" if self.said in allowed else f"the answer is of release {self.said}, not of {sorted(allowed)}"
 
 
 class Asking:
-    """The clients; `counts` by kind and status, `faults` as sentences."""
+    """The clients; `counts` and `faults` by kind and status."""
 
     def __init__(self, port: int, timeline: Timeline, wanted: int, seed: int) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
-        self.faults: list[str] = []
+        self.faults: defaultdict[str, list[str]] = defaultdict(list)
+        self.claims: list[Claim] = []
         self.slowest_s = 0.0
         self._port, self._timeline, self._wanted = port, timeline, wanted
         self._random = random.Random(seed)
@@ -114,7 +145,7 @@ class Asking:
             number, rows = self._number, self._random
             key = rows.randrange(500)
             page = f"/paper/main/gen/{key}"
-            current = self._timeline.since[-1][1]
+            current = self._timeline.current
             dump = f"/dumps/{current}/quiver-{current}.nq.gz"
             choices = [
                 Ask("home", "/", "text/html", says="footer"),
@@ -123,7 +154,7 @@ class Asking:
                 Ask("data", f"{page}.ttl"),
                 Ask("303", page, "text/turtle", statuses=frozenset((303,))),
                 Ask("search", f"/search?q={rows.choice(('wei', 'li+an', 'ma'))}", "text/html", says="footer"),
-                Ask("list", f"/queries/release/biggest-venues.json?limit={5 + key % 5}"),
+                Ask("named query", "/queries/release/biggest-venues.json"),
                 Ask("guest", f"/paper/guest/gen/{100_000 + key % 50}.html", statuses=frozenset((200, 404, 410))),
                 Ask("query", f"/sparql?{urlencode({'query': _COUNT % number})}", _JSON, says="count"),
                 Ask("query", f"/sparql?{urlencode({'query': _COUNT % (key % 10)})}", _JSON, says="count"),
@@ -134,9 +165,7 @@ class Asking:
             ]  # fmt: skip
             chosen = rows.choices(choices, weights=[8, 20, 5, 10, 5, 5, 5, 5, 10, 10, 2, 3, 1, 3])[0]
             if (tag := self._tags.get(chosen.path)) and rows.random() < 0.5 and chosen.method == "GET":
-                return Ask(
-                    chosen.kind, chosen.path, chosen.accept, statuses=frozenset((200, 304)), etag=tag, says=chosen.says
-                )
+                return replace(chosen, statuses=chosen.statuses | {304}, etag=tag)
             return chosen
 
     def run(self, slow: bool) -> None:
@@ -144,7 +173,7 @@ class Asking:
         with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)) as connection:
             while (ask := self.next()) is not None:
                 if slow:
-                    current = self._timeline.since[-1][1]
+                    current = self._timeline.current
                     ask = Ask("slow dump", f"/dumps/{current}/quiver-{current}.nq.gz", says="dump", slow=True)
                 started = time.monotonic()
                 try:
@@ -157,7 +186,7 @@ class Asking:
                     self.counts[ask.kind, status] += 1
                     self.slowest_s = max(self.slowest_s, 0 if ask.slow else took)
                     if fault:
-                        self.faults.append(f"{ask.kind}: {ask.method} {ask.path[:120]}: {status} {fault}")
+                        self.faults[f"{ask.kind} {status}"].append(f"{ask.method} {ask.path[:120]}: {fault}")
 
     def _ask(self, connection: http.client.HTTPConnection, ask: Ask) -> tuple[str, str]:
         started = time.monotonic()
@@ -172,7 +201,6 @@ class Asking:
         for piece in _pieces(response, ask.slow):
             digest.update(piece)
             body = body + piece if len(body) < 1 << 20 else body
-        ended = time.monotonic()
         status = response.status
         if status not in ask.statuses:
             return str(status), body[:200].decode(errors="replace")
@@ -183,8 +211,10 @@ class Asking:
             if known != digest.hexdigest():
                 return str(status), f"the tag {tag} stood over another body"
             self._tags[ask.path] = tag
-        allowed = self._timeline.between(started - _BEHIND_S, ended)
-        return str(status), _wrong_release(ask, status, body, digest.hexdigest(), allowed, self._timeline)
+        if status == 200 and ask.says:
+            said = _said(ask, body, digest.hexdigest())
+            self.claims.append(Claim(ask, started, time.monotonic(), said))
+        return str(status), ""
 
 
 def _pieces(response: http.client.HTTPResponse, slow: bool) -> Iterator[bytes]:
@@ -198,23 +228,16 @@ def _pieces(response: http.client.HTTPResponse, slow: bool) -> Iterator[bytes]:
         raise http.client.IncompleteRead(b"", left)
 
 
-def _wrong_release(ask: Ask, status: int, body: bytes, digest: str, allowed: set[str], timeline: Timeline) -> str:
-    """What is wrong with the release that an answer tells of; empty if nothing is."""
-    if status != 200 or not ask.says:
-        return ""
+def _said(ask: Ask, body: bytes, digest: str) -> str:
+    """What an answer tells of its release: its id, how many statements it holds, or the checksum of its dump."""
     if ask.says == "footer":
         found = _FOOTER.search(body)
-        said = found[1].decode() if found else "none"
-    elif ask.says == "health":
-        said = str(json.loads(body)["release"])
-    elif ask.says == "count":
-        count = int(json.loads(body)["results"]["bindings"][0]["n"]["value"])
-        fit = [release for release in allowed if timeline.quads[release] == count]
-        return "" if fit else f"{count} statements, as none of {sorted(allowed)} has"
-    else:
-        release = ask.path.split("/")[2]
-        return "" if timeline.dumps[release] == digest else "the dump is not what its checksum says"
-    return "" if said in allowed else f"the answer is of release {said}, not of {sorted(allowed)}"
+        return found[1].decode() if found else "none"
+    if ask.says == "health":
+        return str(json.loads(body)["release"])
+    if ask.says == "count":
+        return str(json.loads(body)["results"]["bindings"][0]["n"]["value"])
+    return digest
 
 
 def quiver(*arguments: str) -> str:
@@ -312,18 +335,23 @@ def main() -> None:
                     thread.join()
             took = time.monotonic() - began
             for kind in sorted({kind for kind, _ in asking.counts}):
-                found = ", ".join(
+                line = ", ".join(
                     f"{status}: {n:,}" for (one, status), n in sorted(asking.counts.items()) if one == kind
                 )
-                print(f"  {kind:14} {found}")
+                print(f"  {kind:14} {line}")
             print(
                 f"{asking.asked:,} requests in {took:.0f} s, slowest {asking.slowest_s:.1f} s (dumps at leisure apart)"
             )
             print(
-                f"{len(timeline.since) - 1} switches; old releases removed {publisher.removed},"
+                f"{sum(map(len, timeline.since.values())) - 1} switches; old releases removed {publisher.removed},"
                 f" found in use {publisher.stayed} times"
             )
-            faults += asking.faults
+            for claim in asking.claims:
+                if fault := claim.fault(timeline):
+                    asking.faults[f"{claim.ask.kind} of a release"].append(f"{claim.ask.path}: {fault}")
+            failed = sum(map(len, asking.faults.values()))
+            for kind, found in asking.faults.items():
+                faults.append(f"{kind}: {len(found)} times, {found[0]}")
             end = time.monotonic() + _LETTING_GO_S
             while len(shelf.ids()) > 1 and time.monotonic() < end:
                 time.sleep(1)
@@ -334,11 +362,11 @@ def main() -> None:
                 print(
                     f"the last old release went {time.monotonic() - end + _LETTING_GO_S:.0f} s after the last request"
                 )
-            for one in old_files(server, shelf.current_id() or ""):
-                print(f"  still open: {one}")
-    for fault in faults[:20]:
+            time.sleep(_IDLE_S)
+            faults += [f"still open: {one}" for one in old_files(server, shelf.current_id() or "")]
+    for fault in faults:
         print(f"  {fault}")
-    print(f"{len(faults)} failed")
+    print(f"{failed} requests failed")
     sys.exit(1 if faults else 0)
 
 

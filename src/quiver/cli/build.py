@@ -46,7 +46,7 @@ SOURCE = click.option(
     callback=_usage(checked_source),
     help="Name of the source that the files come from.",
 )
-_BASE = click.option(
+BASE = click.option(
     "--base",
     metavar="IRI",
     default=None,
@@ -80,7 +80,7 @@ def print_report(report: BuildReport) -> None:
 @main.command("build")
 @LIBRARY
 @FILES
-@_BASE
+@BASE
 @FORMAT
 @SOURCE
 @click.option("--strict", is_flag=True, help="Publish nothing if any record is rejected.")
@@ -170,7 +170,7 @@ def _release_line(manifest: Manifest) -> str:
 
 @main.command("convert")
 @FILES
-@_BASE
+@BASE
 @FORMAT
 @SOURCE
 @click.option(

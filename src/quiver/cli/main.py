@@ -79,6 +79,6 @@ def settings_of(context: click.Context, **flags: object) -> Settings:
 
 
 # The modules register their commands on `main` when they are imported.
-from quiver.cli import build, change, inspect, load, query, serve  # noqa: E402
+from quiver.cli import build, change, history, inspect, load, publish, query, serve  # noqa: E402
 
-__all__ = ["build", "change", "inspect", "load", "main", "query", "serve", "settings_of"]
+__all__ = ["build", "change", "history", "inspect", "load", "main", "publish", "query", "serve", "settings_of"]

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from quiver.evaluation.channels import Channel, Ending, StandardError, WorkerProcess
@@ -21,6 +22,8 @@ _NICE_LONG: Final = 19
 _REAP_S: Final = 0.02
 # Two releases may be asked in turn while one takes the place of the other.
 _HOLD_AFTER_S: Final = 2.0
+# How often is looked for idle workers that keep files of a release before the one that is asked now.
+_LET_GO_EVERY_S: Final = 5.0
 
 OnAnswer = Callable[[WorkerProcess, bytes, bytes, int | None], None]
 OnLost = Callable[[WorkerProcess, Ending], None]
@@ -52,6 +55,7 @@ class WorkerPool:
         self._failed_starts = 0
         self._has_ended = False
         self._holder: Holder | None = None
+        self._loop.call_later(_LET_GO_EVERY_S, self._let_go)
 
     def pids(self) -> list[int]:
         return sorted(worker.pid for worker in self._workers.values() if worker.pid)
@@ -85,6 +89,16 @@ class WorkerPool:
             self.discard(worker)
         else:
             self._idle.append(worker)
+
+    def _let_go(self) -> None:
+        """Have idle workers replaced that have files open of a release that is not asked any more, or was removed."""
+        if self._has_ended:
+            return
+        if self._last_store is not None and not Path(self._last_store).exists():
+            self._last_store = None
+        for worker in [one for one in self._idle if one.held is None and one.store not in (None, self._last_store)]:
+            self.discard(worker)
+        self._loop.call_later(_LET_GO_EVERY_S, self._let_go)
 
     def give_way(self, worker: WorkerProcess) -> None:
         """Let everything else on the machine go before what *worker* does now."""

@@ -23,7 +23,7 @@ from quiver.releases.library import Library, Release, stamp
 from quiver.releases.loading import StoreLoader
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
-from quiver.releases.space import check_space
+from quiver.releases.space import check_build
 from quiver.releases.steps import Making, Plan, derive, map_papers, map_sources, plan_files, read_files, revise_inputs
 from quiver.releases.workers import Progress, Workers, silent
 from quiver.storage import Location, size_of
@@ -75,7 +75,8 @@ def build(
     plan = plan_files(files, format_name, source, settings)
     shelf = Library(library)
     with shelf.writing():
-        check_space(shelf.path, plan.paths, settings, before=_before(shelf))
+        before = shelf.current_or_none()
+        check_build(shelf.path, plan.paths, settings, before=before.manifest if before else None)
         with shelf.new_folder() as folder, StoreLoader(folder / "store") as loader:
             making = Making(folder, minter)
             make(plan, making, settings, progress, executor, loader)
@@ -88,19 +89,12 @@ def build(
                 manifest=manifest_of(making, shelf.current_id()),
                 settings=settings,
                 progress=progress,
+                before=before,
                 loader=loader,
             )
         if keep := settings.integer("keep_releases"):
             shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return BuildReport(release, making.added, tuple(making.messages), tuple(rejects), time.monotonic() - started)
-
-
-def _before(shelf: Library) -> Manifest | None:
-    """The manifest of the current release, from which sizes are estimated, if it can be read."""
-    try:
-        return shelf.current().manifest
-    except QuiverError:
-        return None
 
 
 def make(

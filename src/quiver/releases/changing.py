@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from quiver.dumps import (
 from quiver.errors import DamagedRelease
 from quiver.manifest import ReleaseFile
 from quiver.releases.documents import read_documents as read_search_documents
-from quiver.releases.library import Release
+from quiver.releases.library import Release, link_file
 from quiver.releases.loading import load_parts
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.settled import tallies_folder
@@ -146,15 +145,6 @@ def _change_part(making: Making, part: ReleaseFile, superseded: Iterable[str], c
     return 0
 
 
-def link_file(source: Path, target: Path) -> None:
-    """Give *source*, which never changes, the name *target* too; a copy where the file system has no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
 def change_tables(making: Making) -> None:
     """Link what the parent keeps of records and tallies, but for the sources that are dropped."""
     assert making.parent is not None
@@ -170,6 +160,11 @@ def change_tables(making: Making) -> None:
         join_generations(folder)
 
 
+def reload_above(quads: int) -> int:
+    """How many statements may move in a store of so many *quads*, before loading all of them is faster."""
+    return max(_FEW, quads // 6)
+
+
 def change_store(making: Making, changed: ChangedParts, compact: bool, progress: Progress) -> None:
     """Make the store of the parent's, by a backup that links its files, without what was taken out and with the new.
 
@@ -180,7 +175,7 @@ def change_store(making: Making, changed: ChangedParts, compact: bool, progress:
     """
     assert making.parent is not None
     path = making.folder / "store"
-    if changed.moved > max(_FEW, changed.quads // 6):
+    if changed.moved > reload_above(changed.quads):
         progress("load", 0, 0)
         load_parts([str(making.folder / name) for name in sorted(changed.known)], str(path), compact)
         if len(pyoxigraph.Store.read_only(str(path))) != changed.quads:

@@ -20,6 +20,7 @@ from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
 from quiver.releases.children import Child
 from quiver.releases.documents import read_documents
+from quiver.releases.history import compare_with
 from quiver.releases.library import Library, Release
 from quiver.releases.loading import StoreLoader, load_parts
 from quiver.releases.rejects import publish_rejects
@@ -44,11 +45,13 @@ def finish_release(
     settings: Settings,
     progress: Progress,
     loader: StoreLoader | None = None,
+    before: Release | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
-    Without *documents* the folder holds its text index already. *loader* is one that has had all parts, or none.
+    Without *documents* the folder holds its text index already. *loader* is one that has had all parts, or none. What
+    went since the release *before* is noted.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -71,19 +74,29 @@ def finish_release(
         seconds["answer"] = round(time.monotonic() - started, 3)
         progress("answer", 1, 1)
 
-    started = time.monotonic()
-    with loader or StoreLoader(folder / "store") as running:
-        _load_and_index(folder, parts, documents, settings, progress, running, loaded)
-    seconds["load_and_index"] = round(time.monotonic() - started, 3)
     content = format_content(sum_content(part.content for part in parts))
-    names = [str(Path(part.path).relative_to(folder)) for part in parts]
+    release_id = shelf.free_id(manifest.id, content)
+    manifest = msgspec.structs.replace(manifest, id=release_id, content_hash=content, quads=quads, seconds=seconds)
+    files = [
+        ReleaseFile(str(Path(part.path).relative_to(folder)), part.size, part.sha256, part.quads) for part in parts
+    ]
+    made = Release(folder, msgspec.structs.replace(manifest, files=tuple(files)))
+    started = time.monotonic()
+    # While the engine loads in another process, this one has nothing to do.
+    with ThreadPoolExecutor(1) as beside:
+        comparison = beside.submit(compare_with, shelf, before, made) if before else None
+        with loader or StoreLoader(folder / "store") as running:
+            _load_and_index(folder, parts, documents, settings, progress, running, loaded)
+        seconds["load_and_index"] = round(time.monotonic() - started, 3)
+        if comparison:
+            progress("compare", 0, 0)
+            files += comparison.result()
+            seconds["compare"] = round(time.monotonic() - started - seconds["load_and_index"], 3)
     return publish_folder(
         shelf,
         folder,
-        manifest=msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds),
-        known={
-            name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
-        },
+        manifest=manifest,
+        known={file.path: file for file in files},
         parent=None,
         progress=progress,
     )
@@ -101,11 +114,11 @@ def publish_folder(
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
-    *known* are its parts by path; checksums of what it shares with *parent* are known, too. *dump* is what `joined`
-    gives, where that is known already.
+    The manifest has the id of a release (`Library.free_id`). *known* are its parts and patch by path; checksums of what
+    it shares with *parent* are known, too. *dump* is what `joined` gives, where that is known already.
     """
     started = time.monotonic()
-    release_id = shelf.free_id(manifest.id, manifest.content_hash)
+    release_id = manifest.id
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -114,7 +127,7 @@ def publish_folder(
     dump = dump or joined(folder, files, manifest.quads)
     seconds = {**manifest.seconds, "checksum": round(time.monotonic() - started, 3)}
     write_manifest(
-        msgspec.structs.replace(manifest, id=release_id, files=files, seconds=seconds, dump=dump),
+        msgspec.structs.replace(manifest, files=files, seconds=seconds, dump=dump),
         folder,
     )
     progress("publish", 0, 1)

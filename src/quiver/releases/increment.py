@@ -15,16 +15,18 @@ from quiver.errors import InvalidRecord, NotFound, NothingAccepted, UnsupportedR
 from quiver.identifiers import Minter
 from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_needed
 from quiver.releases.carrying import change_results
-from quiver.releases.changing import change_index, change_parts, change_store, change_tables, timed
+from quiver.releases.changing import change_index, change_parts, change_store, change_tables, reload_above, timed
 from quiver.releases.finish import joined, publish_folder
+from quiver.releases.history import changes_of, keep_changes
 from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.settled import tallies_folder
-from quiver.releases.space import check_space
+from quiver.releases.space import check_change
 from quiver.releases.steps import Making, Plan, plan_files, start_from
 from quiver.releases.tables import Table
+from quiver.releases.verify import blaming
 from quiver.releases.workers import Progress, silent
 from quiver.storage import Location
 
@@ -164,11 +166,17 @@ def _publish(
     executor: Executor | None,
 ) -> BuildReport:
     started = time.monotonic()
-    check_space(
-        shelf.path, plan.paths, settings, before=parent.manifest, change=True, compact=is_due(parent.manifest, settings)
+    check_change(
+        shelf.path,
+        plan.paths,
+        settings,
+        before=parent.manifest,
+        dropped=dropped,
+        reload_above=reload_above(parent.manifest.quads),
+        compact=is_due(parent.manifest, settings),
     )
     # The dump's checksum needs all parts from the disk, which nothing else does: read them beside the rest.
-    with shelf.new_folder() as folder, ThreadPoolExecutor(1) as beside:
+    with shelf.new_folder() as folder, blaming(parent), ThreadPoolExecutor(1) as beside:
         making = Making(folder, Minter(parent.base), dropped=dropped)
         start_from(parent, making)
         make(plan, making, settings, progress, executor)
@@ -193,14 +201,21 @@ def _publish(
         change_index(making, settings.integer("index_memory_bytes"), progress)
         now = timed(making, "index", now)
         change_results(making, changed, progress)
-        timed(making, "answer", now)
+        now = timed(making, "answer", now)
+        manifest = msgspec.structs.replace(
+            manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
+        )
+        release_id = shelf.free_id(manifest.id, manifest.content_hash)
+        manifest = msgspec.structs.replace(manifest, id=release_id)
+        made = Release(folder, msgspec.structs.replace(manifest, files=tuple(changed.known.values())))
+        changes = changes_of(changed.removed(), making.parts, parent.base, folder, changed.moved)
+        patch = keep_changes(changes, parent, made, shelf.newer_than(parent.id))
+        timed(making, "compare", now)
         release, lists = publish_folder(
             shelf,
             folder,
-            manifest=msgspec.structs.replace(
-                manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
-            ),
-            known=changed.known,
+            manifest=manifest,
+            known={**changed.known, **{file.path: file for file in patch}},
             parent=parent,
             progress=progress,
             dump=dump.result(),

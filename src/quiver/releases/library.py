@@ -129,6 +129,13 @@ class Library:
             )
         return self._open(release_id)
 
+    def current_or_none(self) -> Release | None:
+        """The current release, if there is one that can be read."""
+        try:
+            return self.current()
+        except QuiverError:
+            return None
+
     def release(self, release_id: str) -> Release:
         """The release called *release_id*.
 
@@ -190,6 +197,15 @@ class Library:
         return sorted(
             entry.name for entry in self.releases_path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
         )
+
+    def newer_than(self, release_id: str) -> list[Release]:
+        """The releases that were published after *release_id* and can be read: there are some after a roll-back."""
+        found = []
+        for other in self.ids():
+            if other > release_id:
+                with contextlib.suppress(QuiverError):
+                    found.append(self._open(other))
+        return found
 
     @contextlib.contextmanager
     def writing(self, wait_s: float = 0.0) -> Iterator[None]:
@@ -370,3 +386,12 @@ def stamp(moment: datetime) -> str:
     '20261124T010203456Z'
     """
     return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give *source*, which never changes, the name *target* too; a copy where the file system has no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -17,11 +17,13 @@ from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
 from quiver.mapping import OUTWARD
 from quiver.namespaces import term
-from quiver.releases.changing import link_file
 from quiver.releases.finish import finish_release
-from quiver.releases.library import Library, Release, stamp
+from quiver.releases.gone import carry_gone
+from quiver.releases.library import Library, Release, link_file, stamp
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
+from quiver.releases.space import check_rewrite
+from quiver.releases.verify import blaming
 from quiver.releases.workers import Progress, silent
 
 _OUTWARD: Final = frozenset(f"<{term(curie)}>".encode() for curie in OUTWARD)
@@ -44,7 +46,8 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             raise InvalidRecord("a release made of plain RDF has no base of ours to change", value=parent.id)
         if parent.base == base:
             raise InvalidRecord(f"the release has the base {base} already", value=base)
-        with shelf.new_folder() as folder:
+        check_rewrite(shelf.path, settings, before=parent.manifest)
+        with shelf.new_folder() as folder, blaming(parent):
             started = time.monotonic()
             old, new = f"<{parent.base}".encode(), f"<{base}".encode()
             parts = []
@@ -59,6 +62,7 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             shutil.copytree(parent.search_path, folder / "search")
             if (parent.path / SETTLED).is_dir():
                 shutil.copytree(parent.path / SETTLED, folder / SETTLED, copy_function=_link)
+            carry_gone(parent.path, folder)
             carry_rejects(shelf.path, parent.id, folder / "rejects", parent.manifest.sources, {})
             now = datetime.now(UTC)
             manifest = msgspec.structs.replace(

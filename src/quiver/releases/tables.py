@@ -107,10 +107,12 @@ class _TableFile:
                     if magic != _MAGIC:
                         raise ValueError("its end is not that of a table")
                     file.seek(-_TAIL.size - size, os.SEEK_END)
-                    self._blocks = _INDEX_DECODER.decode(_unpack(file.read(size)))
+                    blocks = _INDEX_DECODER.decode(_unpack(file.read(size)))
                 except (OSError, ValueError, zstandard.ZstdError) as error:
                     raise self._damaged(error) from error
-            self._firsts = [block.first for block in self._blocks]
+            # In this order: another thread goes by `_blocks`.
+            self._firsts = [block.first for block in blocks]
+            self._blocks = blocks
         return self._blocks
 
     def get(self, keys: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -97,7 +97,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_search(settings))
     app.register_blueprint(create_rejects(shelf, settings))
     app.register_blueprint(create_suggestions())
-    app.register_blueprint(create_resources(holder, panels, settings))
+    app.register_blueprint(create_resources(panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))
     app.register_blueprint(create_service(holder, metrics, settings))
