@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -70,13 +70,11 @@ def cluster(dooms: Sequence[tuple[str, int] | None]) -> Iterator[Cluster]:
             stack.callback(_end, process)
             return process
 
-        def wait_for(what: str, there: bool) -> bool:
-            if there:
-                return True
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"no {what}:\n{(folder / 'log').read_text()}")
-            time.sleep(0.05)
-            return False
+        def wait_until(there: Callable[[], bool]) -> None:
+            while not there():
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"the cluster does not start:\n{(folder / 'log').read_text()}")
+                time.sleep(0.05)
 
         deadline = time.monotonic() + _WAIT_S
         shared = ["--scheduler-file", str(known), "--dashboard-address", ":0"]
@@ -87,12 +85,9 @@ def cluster(dooms: Sequence[tuple[str, int] | None]) -> Iterator[Cluster]:
             preload.write_text("" if doom is None else _DOOMED.format(moment=doom[0], puts=doom[1]))
             arguments = ["--nthreads", "1", "--no-nanny", "--local-directory", name]
             workers.append(start("worker", *shared, *arguments, "--preload", str(preload)))
-        while not wait_for("scheduler", known.exists()):
-            pass
-        address = json.loads(known.read_text())["address"]
         registered = "Starting worker compute stream"
-        while not wait_for("workers", (folder / "log").read_text().count(registered) >= len(dooms)):
-            pass
+        wait_until(lambda: (folder / "log").read_text().count(registered) >= len(dooms))
+        address = json.loads(known.read_text())["address"]
         yield Cluster(address, workers)
 
 

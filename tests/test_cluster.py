@@ -173,6 +173,7 @@ def test_a_bundle_is_one_file_whoever_writes_it(url: bool, tmp_path: Path) -> No
         path.write_bytes(data)
     folder = tmp_path / "scratch"
     scratch = open_scratch(folder.as_uri() if url else str(folder))
+    scratch.make()
     name = scratch.put("map-000001", pieces)
     assert scratch.put("map-000001", pieces) == name
     assert name.startswith("map-000001-")
@@ -182,6 +183,10 @@ def test_a_bundle_is_one_file_whoever_writes_it(url: bool, tmp_path: Path) -> No
     with pytest.raises(ConversionFailed, match="ends early: 4 of 5 bytes"):
         list(scratch.get([Piece(name, 3, 5)]))
     scratch.remove()
+    assert not folder.exists()
+    # Whoever is late, since the command has failed, leaves nothing behind.
+    with pytest.raises((OSError, StorageUnavailable)):
+        scratch.put("map-000001", pieces)
     assert not folder.exists()
 
 

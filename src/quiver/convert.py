@@ -22,7 +22,7 @@ from quiver.releases import Library, Progress, build, silent
 from quiver.releases.executors import opened_executor, run_on
 from quiver.releases.rejects import RejectWriter
 from quiver.releases.workers import Workers
-from quiver.storage import Location, below, chunks_of, expanded, located, name_of, put, size_of
+from quiver.storage import Location, below, chunks_of, expanded, located, make_folder, name_of, put, size_of
 
 _RDF_ENDINGS = {".ttl", ".nt", ".nq", ".trig", ".rdf", ".xml", ".jsonld"}
 
@@ -96,6 +96,7 @@ def convert_files(
     """
     paths = expanded(files)
     place = located(output)
+    make_folder(place)
     folder = str(place.absolute() if isinstance(place, Path) else place)
     base, longest = normalise_base(settings.text("base")), settings.integer("max_record_bytes")
     tasks = [

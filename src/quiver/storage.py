@@ -127,13 +127,12 @@ def chunks_of(file: Path) -> Iterator[bytes]:
 
 
 def put(chunks: Iterable[bytes], target: Location) -> None:
-    """Write a file that appears in one step, in the place of what had its name.
+    """Write a file that appears in one step, in the place of what had its name; its folder is there.
 
     Raises:
         OSError: a path cannot be written. StorageUnavailable, MissingExtra: an URL cannot.
     """
     if isinstance(target, Path):
-        target.parent.mkdir(parents=True, exist_ok=True)
         pending = target.with_name(_pending(target.name))
         try:
             with pending.open("wb") as file:
@@ -147,11 +146,24 @@ def put(chunks: Iterable[bytes], target: Location) -> None:
     folder, _, name = path.rpartition("/")
     hidden = f"{folder}/{_pending(name)}"
     with reaching(target):
-        system.makedirs(folder, exist_ok=True)
         with system.open(hidden, "wb") as file:
             file.writelines(chunks)
         # An object store copies, which it does in one step.
         system.mv(hidden, path)
+
+
+def make_folder(place: Location) -> None:
+    """Make a folder where there is none; object stores have none and need none.
+
+    Raises:
+        OSError, StorageUnavailable, MissingExtra: it cannot be made.
+    """
+    if isinstance(place, Path):
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    system, path = filesystem(place)
+    with reaching(place):
+        system.makedirs(path, exist_ok=True)
 
 
 def _pending(name: str) -> str:

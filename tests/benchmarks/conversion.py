@@ -13,9 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import gzip
-import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -31,13 +29,13 @@ from isal import igzip
 from quiver.config import Settings
 from quiver.convert import convert_records
 from quiver.identifiers import Minter
-from quiver.releases import Library
 from quiver.releases.build import make
+from quiver.releases.executors import opened_executor
 from quiver.releases.steps import Making, plan_files
 from quiver.releases.workers import silent
 from quiver.storage import Location, put
 from tests.benchmarks.build import SHARED
-from tests.benchmarks.measuring import conditions, python
+from tests.benchmarks.measuring import conditions
 from tests.dask_cluster import cluster
 
 _OPENALEX = SHARED.parent / "formats" / "openalex-json"
@@ -79,12 +77,12 @@ class Steps:
     seconds: dict[str, float]
 
 
-def steps(file: Path, executor: Executor | None, scratch: str) -> Steps:
+def steps(file: Path, executor: Executor | None, scratch: str, jobs: int = 1) -> Steps:
     """What it takes in this process from records to parts."""
     with tempfile.TemporaryDirectory(prefix="quiver-conversion-") as name:
         folder = Path(name) / "releases" / "making"
         folder.mkdir(parents=True)
-        settings = Settings(jobs=1, scratch=f"{Path(name).as_uri()}/scratch" if scratch == "url" else "")
+        settings = Settings(jobs=jobs, scratch=f"{Path(name).as_uri()}/scratch" if scratch == "url" else "")
         making = Making(folder, Minter(_BASE))
         gc.disable()
         started = time.process_time()
@@ -124,14 +122,10 @@ def raw_rate(folder: Path) -> str:
     )
 
 
-def on_dask(file: Path, workers: int, folder: Path) -> dict[str, float]:
-    """Seconds of the steps of a build whose conversion is done by so many workers of one thread."""
-    library = folder / "library"
-    shutil.rmtree(library, ignore_errors=True)
-    with cluster([None] * workers) as dask:
-        command = ["-m", "quiver.cli", "build", str(library), str(file), "-q", "--executor", f"dask:{dask.address}"]
-        subprocess.run(python(*command, "--jobs", str(workers)), check=True, stdout=subprocess.DEVNULL)
-    return Library(library).current().manifest.seconds
+def on_dask(file: Path, workers: int) -> dict[str, float]:
+    """Seconds of the steps from reading to deriving by so many Dask workers of one thread."""
+    with cluster([None] * workers) as dask, opened_executor(Settings(executor=f"dask:{dask.address}")) as executor:
+        return steps(file, executor, "", workers).seconds
 
 
 def main() -> None:
@@ -168,9 +162,8 @@ def main() -> None:
     print(f"{quads:,} statements by the steps: {quads / statistics.median(spent['directly']):,.0f} a second and core")
     if arguments.openalex.is_dir():
         print(raw_rate(arguments.openalex))
-    with tempfile.TemporaryDirectory(prefix="quiver-conversion-") as name:
-        for workers in (1, 2, 1, 2):
-            print(f"Dask, {workers} workers: {on_dask(arguments.file, workers, Path(name))}", flush=True)
+    for workers in (1, 2, 1, 2):
+        print(f"Dask, {workers} workers: {on_dask(arguments.file, workers)}", flush=True)
 
 
 if __name__ == "__main__":

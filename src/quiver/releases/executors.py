@@ -82,7 +82,7 @@ def noted_scratch(folder: Path, place: str) -> Iterator[str]:
     It is removed at the end, and what a killed command has left, too; the caller holds the library's lock.
     """
     note = folder.parent / _NOTE
-    _remove_left(note)
+    _remove_noted(note)
     own = f"{place.rstrip('/') or folder}/quiver-{uuid.uuid4().hex}"
     if not is_url(own):
         own = str(Path(own).absolute())
@@ -90,21 +90,20 @@ def noted_scratch(folder: Path, place: str) -> Iterator[str]:
     try:
         yield own
     finally:
-        open_scratch(own).remove()
-        note.unlink()
+        _remove_noted(note)
 
 
-def _remove_left(note: Path) -> None:
-    """Remove the scratch of a command that was killed, if it can be reached."""
+def _remove_noted(note: Path) -> None:
+    """Remove the scratch that is noted, this command's or that of a killed one, if it can be reached."""
     if not note.exists():
         return
-    left = note.read_text(encoding="utf-8")
-    if not _OWN.fullmatch(left):
-        return
+    place = note.read_text(encoding="utf-8")
     try:
-        open_scratch(left).remove()
+        if _OWN.fullmatch(place):
+            open_scratch(place).remove()
+        note.unlink()
     except (QuiverError, OSError) as error:
-        _LOGGER.warning("the scratch of an earlier command is still at %s: %s", left, error)
+        _LOGGER.warning("the scratch at %s could not be removed: %s", place, error)
 
 
 def run_on(
@@ -147,6 +146,7 @@ class StagedWorkers(Workers):
         self._executor = executor
         self._place = place
         self._scratch: Scratch = open_scratch(place)
+        self._scratch.make()
         self._folder = folder
         # Of every folder below ours, the files in bundles.
         self._known: dict[str, dict[str, Piece]] = {}

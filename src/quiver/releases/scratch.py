@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from quiver.errors import ConversionFailed
-from quiver.storage import chunks_of, filesystem, is_url, put, reaching
+from quiver.storage import chunks_of, filesystem, is_url, make_folder, put, reaching
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
@@ -29,6 +29,9 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 class Scratch(Protocol):
     """A folder of bundles, used by one command and gone when that ends."""
+
+    def make(self) -> None:
+        """Make the folder. No task does: what comes when all is over is to find none."""
 
     def put(self, stem: str, files: Sequence[Path]) -> str:
         """Write *files*, one after the other, as one bundle; its name, which begins with *stem*."""
@@ -45,7 +48,7 @@ class Scratch(Protocol):
 
 
 def open_scratch(place: str) -> Scratch:
-    """The scratch at *place*, a folder or an URL; made where it is not there.
+    """The scratch at *place*, a folder or an URL.
 
     Raises:
         StorageUnavailable, MissingExtra: the URL cannot be reached.
@@ -76,7 +79,9 @@ def _whole(piece: Piece, data: bytes) -> bytes:
 class _InFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+
+    def make(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, stem: str, files: Sequence[Path]) -> str:
         name = _name(stem, files)
@@ -106,8 +111,9 @@ class _AtUrl:
     def __init__(self, url: str) -> None:
         self._url = url
         self._system, self._folder = filesystem(url)
-        with reaching(url):
-            self._system.makedirs(self._folder, exist_ok=True)
+
+    def make(self) -> None:
+        make_folder(self._url)
 
     def put(self, stem: str, files: Sequence[Path]) -> str:
         name = _name(stem, files)
