@@ -737,3 +737,18 @@ def test_the_command_says_what_it_did_and_what_stays(
     verified = run.invoke(main, ["verify", str(library), "--quiet"])
     assert verified.exit_code == 1
     assert "not ended" in verified.output
+
+
+def test_a_release_that_is_still_read_is_told_of(
+    tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quiver.releases.redaction._READERS_S", 0.0)
+    file = asked(tmp_path, NAMED)
+    old = Library(library).current()
+    with old.hold(), pytest.raises(TracesFound, match="are still being read") as refused:
+        redact(library, file, settings=ONE)
+    assert refused.value.value == (old.id,)
+    assert naive_traces(library, "Zoë Quill") != []
+    redact(library, file, settings=ONE)
+    assert naive_traces(library, "Zoë Quill") == []
+    assert old.id not in Library(library).ids()
