@@ -290,6 +290,7 @@ class Library:
         sync_folder(self.releases_path)
         self.point_to(release_id)
         pending.unlink()
+        sync_folder(self.path)
         return self._open(release_id)
 
     def free_id(self, moment: str, content_hash: str) -> str:
