@@ -15,6 +15,8 @@ from typing import Final
 
 from pyoxigraph import Literal, NamedNode
 
+from quiver.namespaces import term
+
 # Enough of the SPARQL grammar for files of our own; IRIs, strings and comments come first, for what they may hold.
 _TOKEN: Final = re.compile(
     r"""(?P<iri><[^<>"{}|^`\\\s]*>)
@@ -89,6 +91,28 @@ def with_values(text: str, values: Mapping[str, NamedNode | Literal]) -> str:
         pieces += (text[end : block.start], indent[0] if indent else " ", f"VALUES ({variables}) {{ ({row}) }}")
         end = block.start
     return "".join(pieces) + text[end:]
+
+
+def mentioned_iris(text: str) -> set[str]:
+    """The IRIs that *text* speaks of, in full or by its prefixes; `a` is one.
+
+    >>> sorted(mentioned_iris('PREFIX ex: <http://x/> SELECT ?s WHERE { ?s ex:title "ex:No" ; <http://y/of> ex:Book }'))
+    ['http://x/Book', 'http://x/title', 'http://y/of']
+    """
+    found: set[str] = set()
+    prefixes: dict[str, str] = {}
+    tokens = [(kind, word) for kind, word, _ in _tokens(text)]
+    for place, (kind, word) in enumerate(tokens):
+        if kind == "iri" and tokens[place - 2][1].upper() == "PREFIX":
+            prefixes[tokens[place - 1][1]] = word[1:-1]
+        elif kind == "iri":
+            found.add(word[1:-1])
+        elif kind == "word" and word == "a":
+            found.add(term("rdf:type"))
+        elif kind == "word" and ":" in word and not word.endswith(":"):
+            prefix, colon, name = word.partition(":")
+            found.add(prefixes[prefix + colon] + name)
+    return found
 
 
 def where_blocks(text: str) -> Iterator[Block]:
