@@ -43,6 +43,20 @@ class Block:
     projected: frozenset[str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """A SELECT in braces: its place in the text, and its words as they would be without layout and comments.
+
+    `clauses` are its own words after the WHERE block, such as HAVING; the query's prefixes end at `prologue_end`.
+    """
+
+    start: int
+    end: int
+    words: str
+    clauses: frozenset[str]
+    prologue_end: int
+
+
 def query_form(text: str) -> str:
     """The form of the query: select, construct, ask or describe; empty where *text* holds none."""
     for kind, token, _ in _tokens(text):
@@ -129,6 +143,25 @@ def where_blocks(text: str) -> Iterator[Block]:
             projected = None
         elif word == "WHERE" and place + 1 < len(tokens) and tokens[place + 1][1] == "{":
             yield Block(tokens[place + 1][2] + 1, projected)
+
+
+def subqueries(text: str) -> Iterator[Subquery]:
+    """The subqueries of *text*, outer before inner."""
+    tokens = list(_tokens(text))
+    first = next((place for kind, word, place in tokens if kind == "word" and word.upper() in _FORMS), 0)
+    for number, (_, word, _) in enumerate(tokens[:-1]):
+        if word != "{" or tokens[number + 1][1].upper() != "SELECT":
+            continue
+        depth, clauses = 1, set[str]()
+        for last in range(number + 1, len(tokens)):
+            kind, inside, place = tokens[last]
+            depth += {"{": 1, "}": -1}.get(inside, 0)
+            if not depth:
+                words = " ".join(word for _, word, _ in tokens[number + 1 : last])
+                yield Subquery(tokens[number + 1][2], place, words, frozenset(clauses), first)
+                break
+            if depth == 1 and kind == "word":
+                clauses.add(inside.upper())
 
 
 def _projection(tokens: list[tuple[str, str, int]]) -> frozenset[str] | None:
