@@ -163,8 +163,8 @@ def test_an_addition_asks_the_store_only_what_cannot_be_carried(
     monkeypatch.setattr(carrying, "materialise", materialise)
     release = add(tmp_path / "library", [two], settings=ONE).release
     assert asked == {"release/names-by-papers", "release/papers-by-year", "release/stated-types"}
-    # Where more changes, looking groups up costs more than a scan.
-    monkeypatch.setattr(carrying, "_FEW_IN_GROUPS", 0)
+    # Where the groups that change are large, looking them up costs more than a scan.
+    monkeypatch.setattr(carrying, "_FEW_MEMBERS", 0)
     asked.clear()
     remove(tmp_path / "library", "two", settings=ONE)
     assert {"quality/overview", "quality/duplicate-titles"} < asked

@@ -28,7 +28,7 @@ import pyoxigraph as ox
 
 from quiver.catalogue.answers import kept_result, run, serialise
 from quiver.catalogue.queries import NamedQuery
-from quiver.catalogue.surroundings import Change, Row, Surroundings
+from quiver.catalogue.surroundings import Change, Row, Surroundings, TooManyMembers
 
 # The counts of one row; one that the query does not give is None.
 Counts = list[int | None]
@@ -51,10 +51,13 @@ def carry(query: NamedQuery, former: Sequence[Row], change: Change) -> bytes | N
     """The answer after *change*, as JSON; None where the former one and what changed do not decide it."""
     if query.sum and not query.groups:
         return carry_sum(query, former, change.gone, change.came, change.base)
-    around = Surroundings(change, query)
-    if query.sum:
-        return carry_sum(query, former, around.before(), around.after(), change.base)
-    return carry_local(query, former, around, change.base) if query.local else None
+    try:
+        around = Surroundings(change, query)
+        if query.sum:
+            return carry_sum(query, former, around.before(), around.after(), change.base)
+        return carry_local(query, former, around, change.base) if query.local else None
+    except TooManyMembers:
+        return None
 
 
 def carry_sum(query: NamedQuery, former: Sequence[Row], gone: ox.Store, came: ox.Store, base: str) -> bytes | None:

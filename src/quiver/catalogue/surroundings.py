@@ -23,7 +23,8 @@ class Change:
     """What went and what came between two releases.
 
     `whole` is the release as it is now; `documents` are the IRIs of the documents that went, came or differ, each whole
-    in `gone` as it was and in `came` as it is; `ground` those that any query may rest on without naming them.
+    in `gone` as it was and in `came` as it is; `ground` those that any query may rest on without naming them. Groups of
+    more than `most_members` nodes in all are not looked up.
     """
 
     whole: ox.Store
@@ -32,6 +33,11 @@ class Change:
     documents: frozenset[str]
     base: str
     ground: frozenset[str] = frozenset()
+    most_members: int = 1_000_000
+
+
+class TooManyMembers(Exception):
+    """The groups that a change touches have so many nodes that it is less work to ask the query of everything."""
 
 
 class Surroundings:
@@ -39,6 +45,9 @@ class Surroundings:
 
     That is, of each group that the change touches, all nodes; what a node names, and so on; as far as the query speaks
     of it. Of a property that makes groups there are no other statements, so that each group is whole.
+
+    Raises:
+        TooManyMembers: now or when rows are included.
     """
 
     def __init__(self, change: Change, query: NamedQuery) -> None:
@@ -49,6 +58,7 @@ class Surroundings:
         self._around = ox.Store()
         self._asked: set[str] = set()
         self._members: set[str] = set()
+        self._left = change.most_members
         self._ask_nodes(
             {*change.ground, *self._named(self._changed(change.gone)), *self._named(self._changed(change.came))}
         )
@@ -93,6 +103,9 @@ class Surroundings:
         """Take in all nodes whose *name* is one of *values*."""
         new = values - self._values[name]
         self._values[name] |= new
+        self._left -= sum(self._count(name, batch) for batch in _batches(new))
+        if self._left < 0:
+            raise TooManyMembers
         self._ask_nodes(self._ask(f"VALUES ?value {{ %s }} ?node {name} ?value .", new, members=True))
 
     def _ask_nodes(self, iris: Iterable[str]) -> None:
@@ -105,11 +118,9 @@ class Surroundings:
     def _ask(self, pattern: str, terms: Iterable[Term], *, members: bool = False) -> set[str]:
         """Take in what is said of the nodes of *pattern*, with *terms* in its place; which others they name."""
         named: set[str] = set()
-        left = list(terms)
-        while left:
-            batch, left = left[:_BATCH], left[_BATCH:]
+        for batch in _batches(terms):
             found = self._change.whole.query(
-                f"CONSTRUCT {{ ?node ?property ?object }} WHERE {{ {pattern % ' '.join(map(str, batch))}"
+                f"CONSTRUCT {{ ?node ?property ?object }} WHERE {{ {pattern % batch}"
                 f" ?node ?property ?object {self._filter} }}"
             )
             assert isinstance(found, ox.QueryTriples)
@@ -117,6 +128,14 @@ class Surroundings:
             self._around.extend(quads)
             named.update(self._named(quads))
         return named
+
+    def _count(self, name: ox.NamedNode, values: str) -> int:
+        query = f"SELECT (COUNT(*) AS ?members) WHERE {{ VALUES ?value {{ {values} }} ?node {name} ?value }}"
+        result = self._change.whole.query(query)
+        assert isinstance(result, ox.QuerySolutions)
+        ((count,),) = result
+        assert isinstance(count, ox.Literal)
+        return int(count.value)
 
     def _unchanged(self, found: Iterable[ox.Triple], members: bool) -> Iterator[ox.Quad]:
         for triple in found:
@@ -141,6 +160,12 @@ class Surroundings:
                 and document_of(node) not in self._change.documents
             ):
                 yield node.value
+
+
+def _batches(terms: Iterable[Term]) -> Iterator[str]:
+    left = list(terms)
+    for start in range(0, len(left), _BATCH):
+        yield " ".join(map(str, left[start : start + _BATCH]))
 
 
 def _statements(store: ox.Store, name: ox.NamedNode) -> Iterable[ox.Quad]:
