@@ -37,6 +37,7 @@ _CARRIED_BYTES: Final = 1 << 14
 _LONGEST_LINE_BYTES: Final = 1 << 24
 # In N-Quads and JSON these are white space, where the letters would be taken for those of a word.
 _WHITE_SPACE: Final = re.compile(rb"\\[ntr]")
+_APART: Final = re.compile(r"[\W_]{2}")
 _MOST_TRACES: Final = 1000
 
 
@@ -87,6 +88,7 @@ class Tracer:
         self._papers = {_path(one): f"paper {at}" for at, one in enumerate(asked.papers, 1)}
         self._paths = [path.encode() for path in self._papers]
         self.findings = Findings()
+        self._is_packed = False
 
     def look(
         self, library: Path, folders: Iterable[Path], progress: Progress = silent, *, is_new: bool = False
@@ -97,6 +99,7 @@ class Tracer:
         """
         self._library, self._is_new = library, is_new
         files = sorted({path for folder in folders for path in _files_below(folder)})
+        progress("look", 0, len(files))
         for release in {file.parent for file in files if file.name == FILE_NAME}:
             if (release / "store").is_dir():
                 self._look_at_release(Release(release, read_manifest(release)))
@@ -110,12 +113,19 @@ class Tracer:
         return str(path.relative_to(self._library)) if path.is_relative_to(self._library) else str(path)
 
     def data(self, data: bytes, place: str, seen: int = 0) -> None:
-        """Note what stands in *data*, which is text, or has text in it, and ends behind its first *seen* bytes."""
+        """Note what stands in *data*, which is text, or has text in it, and ends behind its first *seen* bytes.
+
+        In files of the text index, which are packed, words that stand together by chance are further apart than by one
+        character.
+        """
         for piece in self._probe.pieces(data, seen) if self._probe is not None else ():
             text = _WHITE_SPACE.sub(b"  ", piece.data)
             first, last = (len(text[:at].decode("utf-8", "replace")) for at in (piece.first, piece.last))
-            for match in self._matcher.find(text.decode("utf-8", "replace"), self._everywhere):
-                if first < match.end <= last:
+            shown = text.decode("utf-8", "replace")
+            for match in self._matcher.find(shown, self._everywhere):
+                if first < match.end <= last and not (
+                    self._is_packed and _APART.search(shown[match.start : match.end])
+                ):
                     self.findings.note(place, self._labels[match.rule])
         for path in self._paths:
             at = data.find(path)
@@ -152,7 +162,10 @@ class Tracer:
         elif path.suffix == ".sst":
             self._look_at_sorted(path, place)
         else:
+            # Its documents and terms are asked for from the index itself.
+            self._is_packed = path.parent.name == "search" and path.suffix != ".json"
             self.chunks(_content(path), place)
+            self._is_packed = False
 
     def _look_at_table(self, path: Path, place: str) -> None:
         # The keys of tallies have a letter before them, for the kind.
@@ -192,10 +205,12 @@ class Tracer:
             self.findings.note(f"{place}: {deleted:,} deleted documents that are still in its files", "index")
         wanted = self._scoped()
         for document in stored_documents(release.search_path):
-            lines = "\n".join(_flat(msgspec.structs.astuple(document)))
-            self.data(lines.encode("utf-8", "surrogatepass"), f"{place}: a document")
+            texts = list(_flat(msgspec.structs.astuple(document)))
+            if self._paths or (self._probe and self._probe.may_hold("\n".join(texts).encode("utf-8", "surrogatepass"))):
+                for text in texts:
+                    self.data(text.encode("utf-8", "surrogatepass"), f"{place}: a document")
             if document.path in wanted:
-                self._scoped_text(lines, wanted[document.path], f"{place}: {document.path}")
+                self._scoped_texts(texts, wanted[document.path], f"{place}: {document.path}")
         for text in self._expressions:
             for path in unexplained_terms(release.search_path, re.findall(r"\w+", text)):
                 self.findings.note(f"{place}: a term of {path}", "index")
@@ -238,16 +253,17 @@ class Tracer:
             return {paper}
         return {paper, PaperName(paper.source, self._redactor.pseudonym(paper.key))}
 
-    def _scoped_text(self, text: str, rules: frozenset[int], place: str) -> None:
-        for match in self._matcher.find(text, rules):
-            self.findings.note(place, self._labels[match.rule])
+    def _scoped_texts(self, texts: Iterable[str], rules: frozenset[int], place: str) -> None:
+        for text in texts:
+            for match in self._matcher.find(text, rules):
+                self.findings.note(place, self._labels[match.rule])
 
     def _look_at_papers(self, release: Release, store: pyoxigraph.Store, wanted: dict[str, frozenset[int]]) -> None:
         """Look at the records and statements of the papers that are named."""
         for path, rules in wanted.items():
             place = f"{self._place(release.store_path)}: {path}"
             for quad in _about(store, release.base + path):
-                self._scoped_text(str(quad.object), rules, place)
+                self._scoped_texts([str(quad.object)], rules, place)
         named = [(paper, frozenset[int]()) for paper in self._asked.papers]
         scoped = {paper for entry in self._asked.strings for one in entry.papers for paper in self._now(one)}
         named += [(one, wanted[_path(one)]) for one in sorted(scoped, key=_path)]
@@ -258,9 +274,9 @@ class Tracer:
             if settled is not None and not rules:
                 self.findings.note(place, self._papers[_path(paper)])
             for version in settled.versions if settled is not None else ():
-                self._scoped_text("\n".join(_strings(version.body)), rules, place)
+                self._scoped_texts(_strings(version.body), rules, place)
             if settled is not None:
-                self._scoped_text("\n".join(settled.listed_by.values()), rules, place)
+                self._scoped_texts(settled.listed_by.values(), rules, place)
 
 
 class _Watched:

@@ -75,6 +75,7 @@ def _patterns() -> _Patterns:
 
 
 _ASCII_WORD: Final = re.compile("[a-z]+|[0-9]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]+")
 _ASCII_GAP: Final = re.compile(rf"[{re.escape(_SOFT)}\s\x00-\x1f\x7f]+")
 
 
@@ -110,7 +111,7 @@ def _split(text: str, places: tuple[list[int], list[int]] | None) -> Iterator[Wo
         first, end = found.span()
         gap = text[last:first]
         if gap != SPACE:
-            gap = soft.sub("", gap).casefold() or SPACE
+            gap = _between(gap, soft)
         word = found[0]
         if not is_ascii and not word.isascii():
             # Casefolding may take a composed letter apart.
@@ -122,6 +123,13 @@ def _split(text: str, places: tuple[list[int], list[int]] | None) -> Iterator[Wo
         else:
             yield Word(word, places[0][first], places[1][end - 1], gap)
         last = end
+
+
+def _between(gap: str, soft: re.Pattern[str]) -> str:
+    """What is between two words, as a part of an expression: a space where nothing else is there."""
+    hard = soft.sub("", gap).casefold()
+    # Control characters alone are no space: in data that is no text they are lengths, and the words two texts.
+    return hard or (gap if gap and _CONTROL.fullmatch(gap) else SPACE)
 
 
 def _decode(text: str) -> tuple[str, list[int], list[int]]:
