@@ -145,6 +145,8 @@ def graph_of(papers: dict[int, list[tuple[str, str]]]) -> ox.Store:
             lines.append((BASE + value, "rdfs:label", f'"{value} {count % 2}"'))
         if value.startswith("author/"):
             lines.append((BASE + value, "q:ofSource", "source/s"))
+            if (clusters := len(clusters_of(value, papers))) > 1:
+                lines.append((BASE + value, "q:nameClusterCount", str(clusters)))
         if value.startswith("name/"):
             lines.append((BASE + value, "q:paperCount", str(count)))
         if value.startswith("source/"):
@@ -156,6 +158,14 @@ def graph_of(papers: dict[int, list[tuple[str, str]]]) -> ox.Store:
         text = value if value[0] in '"<' or value[0].isdigit() or ":" in value else f"<{BASE}{value}>"
         store.update(f"{sparql_prologue()} INSERT DATA {{ <{subject}> {name} {text} }}")
     return store
+
+
+def clusters_of(row: str, papers: dict[int, list[tuple[str, str]]]) -> set[str]:
+    found: set[str] = set()
+    for said in papers.values():
+        entries = {what.split()[0] for what, value in said if value == row}
+        found.update(value for what, value in said if what.endswith("inNameCluster") and what.split()[0] in entries)
+    return found
 
 
 CARRIED = [query.name for query in load_catalogue() if query.sum or query.local]

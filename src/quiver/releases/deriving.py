@@ -16,6 +16,7 @@ from quiver.derive import NameTally, RowTally, Tally, VenueTally, is_empty, pref
 from quiver.dumps import Part, PartWriter
 from quiver.identifiers import Minter
 from quiver.mapping import map_author_row, map_name_cluster, map_venue_edition, map_venue_series
+from quiver.names import name_key
 from quiver.releases.documents import DocumentWriter
 from quiver.releases.settled import tallies_folder
 from quiver.releases.tables import Table, TableWriter, table_path
@@ -203,7 +204,8 @@ def _resources(key: str, tally: OneTally, minter: Minter) -> dict[str, _Resource
         case RowTally():
             source, _, row = key[1:].partition("\x00")
             source_id = row if tally.identified else ""
-            lines = map_author_row(source, row, preferred_spelling(tally.names), source_id, minter)
+            clusters = len(set(map(name_key, tally.names))) if len(tally.names) > 1 else 1
+            lines = map_author_row(source, row, preferred_spelling(tally.names), source_id, minter, clusters)
             return {minter.author_row(source, row): _Resource("row", lines)}
         case VenueTally():
             return _venue(key[1:], tally, minter)
