@@ -37,7 +37,9 @@ _CARRIED_BYTES: Final = 1 << 14
 _LONGEST_LINE_BYTES: Final = 1 << 24
 # In N-Quads and JSON these are white space, where the letters would be taken for those of a word.
 _WHITE_SPACE: Final = re.compile(rb"\\[ntr]")
-_APART: Final = re.compile(r"[\W_]{2}")
+# Files of a text index: documents and terms are asked for from the index itself. In its files the beginning of a word
+# stands elsewhere where another has the same ("Ziyang Liu" once left "yang Liu").
+_INDEX_ENDINGS: Final = (".store", ".term", ".fast", ".idx", ".pos", ".fieldnorm", ".del")
 _MOST_TRACES: Final = 1000
 
 
@@ -88,7 +90,6 @@ class Tracer:
         self._papers = {_path(one): f"paper {at}" for at, one in enumerate(asked.papers, 1)}
         self._paths = [path.encode() for path in self._papers]
         self.findings = Findings()
-        self._is_packed = False
 
     def look(
         self, library: Path, folders: Iterable[Path], progress: Progress = silent, *, is_new: bool = False
@@ -113,19 +114,12 @@ class Tracer:
         return str(path.relative_to(self._library)) if path.is_relative_to(self._library) else str(path)
 
     def data(self, data: bytes, place: str, seen: int = 0) -> None:
-        """Note what stands in *data*, which is text, or has text in it, and ends behind its first *seen* bytes.
-
-        In files of the text index, which are packed, words that stand together by chance are further apart than by one
-        character.
-        """
+        """Note what stands in *data*, which is text, or has text in it, and ends behind its first *seen* bytes."""
         for piece in self._probe.pieces(data, seen) if self._probe is not None else ():
             text = _WHITE_SPACE.sub(b"  ", piece.data)
             first, last = (len(text[:at].decode("utf-8", "replace")) for at in (piece.first, piece.last))
-            shown = text.decode("utf-8", "replace")
-            for match in self._matcher.find(shown, self._everywhere):
-                if first < match.end <= last and not (
-                    self._is_packed and _APART.search(shown[match.start : match.end])
-                ):
+            for match in self._matcher.find(text.decode("utf-8", "replace"), self._everywhere):
+                if first < match.end <= last:
                     self.findings.note(place, self._labels[match.rule])
         for path in self._paths:
             at = data.find(path)
@@ -161,11 +155,8 @@ class Tracer:
             self._look_at_table(path, place)
         elif path.suffix == ".sst":
             self._look_at_sorted(path, place)
-        else:
-            # Its documents and terms are asked for from the index itself.
-            self._is_packed = path.parent.name == "search" and path.suffix != ".json"
+        elif path.suffix not in _INDEX_ENDINGS:
             self.chunks(_content(path), place)
-            self._is_packed = False
 
     def _look_at_table(self, path: Path, place: str) -> None:
         # The keys of tallies have a letter before them, for the kind.
