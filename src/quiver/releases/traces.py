@@ -107,7 +107,7 @@ class Tracer:
         for count, path in enumerate(files, start=1):
             self._look_at_file(path)
             progress("look", count, len(files))
-        self.findings.files = len(files)
+        self.findings.files += len(files)
         return self.findings
 
     def _place(self, path: Path) -> str:
