@@ -22,6 +22,7 @@ _NAMES = [
     *("TEAM 2023 2024", "Cy Straße", "CY STRASSE", "李伟", "", "D'Arc, Jo", "Éva Nagy", "eva nagy"),
 ]
 _VENUES = ["NeurIPS", "neurips", "NEURIPS", "ICML", "Straße", "STRASSE", "ACL/EMNLP"]
+_ORCIDS = ["0000-0002-1825-0097", "0000-0001-5109-3700", "0000-0002-1694-233X"]
 _WORDS = "learning graphs of deep names and small clusters in large text <b>with</b> $x^2$ maths".split()  # noqa: SIM905
 
 _REVISION = b"wasRevisionOf"
@@ -40,6 +41,8 @@ def random_record(rows: random.Random, keys: int) -> dict[str, object]:
         author: dict[str, object] = {"name": rows.choice(_NAMES)}
         if rows.random() < 0.4:
             author["id"] = rows.choice(("~a1", "~a2", "~b/1", "n-Ann Lee"))
+        if rows.random() < 0.3:
+            author["orcid"] = rows.choice(_ORCIDS)
         authors.append(author)
     record["authors"] = authors
     if rows.random() < 0.7:

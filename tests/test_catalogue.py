@@ -271,7 +271,7 @@ def test_text_of_a_value_is_never_syntax(tmp_path: Path, store: ox.Store) -> Non
     assert [row[1].value for row in rows if row[1]] == ["http://e/x"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=30))
 def test_any_text_matches_itself_alone(value: str) -> None:
     query = load_catalogue_once().get("example/papers-with-title")

@@ -52,6 +52,18 @@ def test_what_two_names_have_in_common(client: FlaskClient) -> None:
     assert int(found[1]) <= 8
 
 
+def test_figures_of_two_names_are_at_least_where_bylines_may_be_cut(client: FlaskClient) -> None:
+    """In every panel, and of each name for itself: that of Pat Many stands on complete bylines alone."""
+    page = read(client.get(BOTH))
+    assert page.words.count("Of at least 9 papers of Andrew Zhao and at least ") == 4
+    assert page.words.count("At least: some bylines may be cut.") == 5
+    assert (
+        "Of at least 9 papers of Andrew Zhao and 120 papers of Pat Many."
+        in read(client.get(f"/compare?a={A}&b=name/pat_many")).words
+    )
+    assert "at least" not in read(client.get("/compare?a=name/pat_many&b=name/person_number1")).words.lower()
+
+
 def test_in_common_is_the_same_from_either_side(client: FlaskClient) -> None:
     for query, key in (
         ("papers-in-common", "paper"),

@@ -59,7 +59,7 @@ def test_a_changed_bit_is_found_in_every_file_and_in_no_other(library: Path) -> 
         assert file.path in named
         assert named <= {file.path, "parts", "store"}
         path.write_bytes(sound)
-    assert areas == {"members", "parts", "results", "search", "settled", "store"}
+    assert areas == {"members", "parts", "patch", "results", "search", "settled", "store"}
     assert verify(release).sound
 
 
@@ -75,7 +75,7 @@ def test_a_file_that_was_cut_or_emptied_is_found(library: Path) -> None:
         path.write_bytes(sound)
 
 
-@pytest.mark.parametrize("area", ["members", "parts", "results", "search", "settled", "store"])
+@pytest.mark.parametrize("area", ["members", "parts", "patch", "results", "search", "settled", "store"])
 def test_a_change_of_a_damaged_release_is_refused_plainly_or_right(library: Path, tmp_path: Path, area: str) -> None:
     """Nothing but our own errors; the release before stays current; nothing is left; a build makes it good."""
     shelf = Library(library)

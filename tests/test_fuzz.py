@@ -62,7 +62,7 @@ def test_nothing_is_left_behind(server: Server, before: Holdings) -> None:
 
 
 @given(requests())
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=50)
 def test_what_is_printed_to_replay_a_request_is_the_request(request: HttpRequest) -> None:
     assert HttpRequest.of_text(request.to_text()) == request
 

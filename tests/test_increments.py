@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pyoxigraph import Store
 
+from quiver.catalogue import Catalogue, answers
 from quiver.config import Settings
 from quiver.dumps import read_lines
 from quiver.errors import (
@@ -27,7 +29,19 @@ from quiver.errors import (
     UnsupportedRelease,
 )
 from quiver.manifest import CHECKSUM_NAME, FILE_NAME, Manifest
-from quiver.releases import Library, Release, add, build, build_from_rdf, changing, rebase, remove, replace, verify
+from quiver.releases import (
+    Library,
+    Release,
+    add,
+    build,
+    build_from_rdf,
+    carrying,
+    changing,
+    rebase,
+    remove,
+    replace,
+    verify,
+)
 from quiver.releases.space import check_build
 from tests.increments import differences, random_file
 
@@ -132,6 +146,30 @@ def test_many_small_changes_stay_few_files_and_exact(tmp_path: Path) -> None:
     files.append(tmp_path / "more.jsonl")
     expected = build(tmp_path / "elsewhere", files, base="https://kg.example.org/", settings=settings).release
     assert differences(expected, again) == []
+
+
+def test_an_addition_asks_the_store_only_what_cannot_be_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = random.Random(5)
+    one, two = (random_file(tmp_path / f"{name}.jsonl", rows, 30, 25) for name in ("one", "two"))
+    build(tmp_path / "library", [one], settings=ONE)
+    asked: set[str] = set()
+
+    def materialise(store: Store, catalogue: Catalogue, folder: Path, base: str, known: set[str]) -> None:
+        asked.update(query.name for query in catalogue if query.materialise and query.name not in known)
+        answers.materialise(store, catalogue, folder, base, known)
+
+    monkeypatch.setattr(carrying, "materialise", materialise)
+    release = add(tmp_path / "library", [two], settings=ONE).release
+    assert asked == {"release/names-by-papers", "release/papers-by-year", "release/stated-types"}
+    # Where the groups that change are large, looking them up costs more than a scan.
+    monkeypatch.setattr(carrying, "_FEW_MEMBERS", 0)
+    asked.clear()
+    remove(tmp_path / "library", "two", settings=ONE)
+    assert {"quality/overview", "quality/duplicate-titles"} < asked
+    assert "release/sources" not in asked
+    assert differences(build(tmp_path / "whole", [one, two], settings=ONE).release, release) == []
 
 
 def test_much_that_moves_is_loaded_anew_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

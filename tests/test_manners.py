@@ -124,7 +124,10 @@ def test_a_page_names_its_formats_in_head_foot_and_header(
         for target, media_type in re.findall(r'<([^>]*)>; rel="alternate"; type="([^"]*)"', said)
     }
     in_head = _alternates(page, "link", here)
-    assert _alternates(page, "a", here) == in_head == by_field
+    # On every page for readers of feeds; it is no format of the page.
+    feed = (f"{HOST}/releases.atom", "application/atom+xml")
+    assert feed in in_head
+    assert _alternates(page, "a", here) == in_head - {feed} == by_field
     for address, media_type in in_head:
         answer = client.get(address.removeprefix(HOST))
         assert (answer.status_code, answer.mimetype) == (200, media_type), address

@@ -121,6 +121,17 @@ def test_figures_are_at_least_where_a_byline_may_be_cut_anywhere(client: FlaskCl
     assert "at least" not in read(client.get(MANY)).words.lower().replace("of at least 1 paper.", "")
 
 
+@pytest.mark.parametrize("asked", ["open=name-network", "open=name-network&only=name-network", "open=name-author-rows"])
+def test_figures_of_panels_opened_later_are_at_least_too(client: FlaskClient, asked: str) -> None:
+    """Also of one that comes alone, where nothing else of the page tells that bylines may be cut."""
+    panel_id = asked.partition("&")[0].removeprefix("open=")
+    words = panel(client, f"{NAME}?{asked}", panel_id)
+    assert re.search(r"Of at least \d+ (co-authors|papers)\.", words)
+    assert not re.search(r"Of \d", words)
+    assert "At least: some bylines may be cut." in words
+    assert "at least" not in panel(client, f"{MANY}?open={panel_id}", panel_id).lower()
+
+
 @pytest.mark.parametrize("panel_id", ["name-network", "name-author-rows"])
 def test_what_waits_is_opened_by_a_link(client: FlaskClient, panel_id: str) -> None:
     page = read(client.get(NAME))
@@ -154,7 +165,7 @@ def test_one_panel_alone_is_made_without_the_others(client: FlaskClient) -> None
 def test_the_network_says_what_it_draws_and_leads_to_names(client: FlaskClient) -> None:
     path = f"{NAME}?open=name-network"
     words = panel(client, path, "name-network")
-    found = re.search(r"Of (\d+) co-authors\.The 30 with most papers in common\.", words)
+    found = re.search(r"Of at least (\d+) co-authors\.The 30 with most papers in common\.", words)
     assert found is not None
     rows = client.get("/queries/name/coauthors-count.json?cluster=name/andrew_zhao").get_json()["results"]["bindings"]
     assert found[1] == rows[0]["coauthors"]["value"]

@@ -116,7 +116,11 @@ def test_the_name_page_says_what_the_source_says_and_what_was_found(client: Flas
     page = read(client.get(NAME))
     words = page.words
     assert "Author name cluster" in words
-    assert "is not a full identity disambiguation profile" in words
+    # Those are not our words, and they are about the papers of one source of several.
+    assert (
+        "is not a full identity disambiguation profile. The words of the page of Arrow, about the papers that it lists."
+        in words
+    )
     assert "Arrow states 10 papers and lists 9: 8 with the name on the byline, 1 by the page's listing alone." in words
     assert "at least 9 papers" in words
     years = [int(y) for y in re.findall(r"(?<=\s)(20\d\d)(?=\s)", page.text[page.text.index("Possible papers", 600) :])]
@@ -126,6 +130,34 @@ def test_the_name_page_says_what_the_source_says_and_what_was_found(client: Flas
         "ExpeL: LLM Agents Are Experiential Learners",
     ):
         assert title in words
+
+
+@pytest.mark.parametrize("path", ["/statistics/", "/nowhere", "/name/"])
+def test_an_address_of_nothing_is_told_in_our_words(client: FlaskClient, path: str) -> None:
+    response = client.get(path, headers={"Accept": "text/html"})
+    assert response.status_code == 404
+    words = " ".join(re.sub(r"<[^>]*>", " ", response.get_data(as_text=True)).split())
+    assert f"There is no {path} here." in words
+    assert "/search finds papers, names and venues." in words
+    assert ("Try it without the slash at its end." in words) == path.endswith("/")
+    problem = client.get(path, headers={"Accept": "application/problem+json"}).get_json()
+    assert (problem["title"], problem["code"]) == ("Not found", "not-found")
+
+
+def test_the_page_of_a_source_leads_to_what_it_lists(client: FlaskClient) -> None:
+    page = read(client.get("/page/arrow/andrew_zhao.html"))
+    assert "The papers that it lists stand on the page of the name." in page.words
+    assert "../../name/andrew_zhao" in page.links
+    assert "Place in the file" in page.words
+
+
+def test_an_author_row_of_bylines_that_may_be_cut_has_at_least_its_papers(client: FlaskClient) -> None:
+    """The rows of a source whose bylines are complete have just theirs."""
+    cut = read(client.get("/author/arrow/n-Andrew_Zhao.html")).words
+    assert "at least 8 papers" in cut
+    assert cut.count("Of at least 8 papers.") == 3
+    assert cut.count("At least: some bylines may be cut.") == 2
+    assert "at least" not in read(client.get("/author/hostile/n-Pat_Many.html")).words.lower()
 
 
 def test_the_listed_paper_without_the_name_is_there_with_its_evidence(client: FlaskClient) -> None:

@@ -55,7 +55,7 @@ def rects(page: Page) -> list[tuple[float, float, float, float]]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STACKS)
 def test_stacks_stand_on_the_line_within_their_frame(stacks: list[list[int]]) -> None:
     page = Page(str(stacked_chart([(str(1900 + n), one) for n, one in enumerate(stacks)], SERIES, **ABOUT)))
@@ -78,7 +78,7 @@ def test_stacks_stand_on_the_line_within_their_frame(stacks: list[list[int]]) ->
     assert all(one[1] < two[0] for one, two in pairwise(edges))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 10**6), min_size=2, max_size=60))
 def test_bars_are_as_high_as_their_counts(counts: list[int]) -> None:
     bars = rects(Page(str(bar_chart([(str(n), count) for n, count in enumerate(counts)], **ABOUT))))
@@ -88,7 +88,7 @@ def test_bars_are_as_high_as_their_counts(counts: list[int]) -> None:
         assert bottom - top == pytest.approx(max(highest * count / max(counts), 1.5), abs=0.11)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=80))
 def test_pairs_stand_beside_each_other(pairs: list[tuple[int, int]]) -> None:
     points = [(str(1900 + n), pair) for n, pair in enumerate(pairs)]
@@ -99,7 +99,7 @@ def test_pairs_stand_beside_each_other(pairs: list[tuple[int, int]]) -> None:
     assert all(0 <= left < right <= 100 and top >= 0 for left, right, top, _ in bars)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(LABELS, st.integers(0, 500)), min_size=1, max_size=12), st.integers(500, 1000))
 def test_shares_are_as_wide_as_they_are(rows: list[tuple[str, int]], whole: int) -> None:
     page = Page(str(share_chart([Share(*row) for row in rows], whole, **ABOUT)))
@@ -181,7 +181,7 @@ TIES = st.integers(1, 30).flatmap(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TIES)
 def test_every_node_is_strung_in_once(network: tuple[int, list[Tie]]) -> None:
     count, ties = network
@@ -191,7 +191,7 @@ def test_every_node_is_strung_in_once(network: tuple[int, list[Tie]]) -> None:
         assert abs(order.index(tie.one) - order.index(tie.other)) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TIES, st.data())
 def test_no_label_covers_another_and_all_are_in_the_picture(
     network: tuple[int, list[Tie]], data: st.DataObject

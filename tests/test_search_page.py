@@ -43,7 +43,7 @@ def get_json(client: FlaskClient, path: str) -> dict[str, object]:
 
 
 def titles(page: Page, response: TestResponse) -> list[str]:
-    found = re.findall(r'<p class="title"><a [^>]*>([^<]*)</a>', response.get_data(as_text=True))
+    found = re.findall(r'<h3 class="title"><a [^>]*>([^<]*)</a>', response.get_data(as_text=True))
     assert page.all("ol") or not found
     return found
 
@@ -66,6 +66,15 @@ def test_input_without_accents_finds_names_that_have_them_and_accents_rank_first
     assert set(search(client, "q=scholkopf&kind=name")) == {"Bernhard Schölkopf", "Bernhard Scholkopf"}
     assert search(client, "q=Schölkopf&kind=name") == ["Bernhard Schölkopf", "Bernhard Scholkopf"]
     assert search(client, "q=zoe&kind=name") == ["Zoë Example"]
+
+
+def test_the_help_says_what_does_not_count(client: FlaskClient) -> None:
+    """Nothing is promised for a word without accents, or for a plural: neither is put before the other spelling."""
+    said = read(client.get("/search")).words
+    assert "Letter case, accents and an English plural’s ending do not count" in said
+    assert "what has the accents that you typed comes first" in said
+    assert "exactly as asked" not in said
+    assert search(client, "q=KERNEL") == search(client, "q=kernels") == ["Kernels for attention"]
 
 
 @pytest.mark.parametrize(
@@ -266,6 +275,16 @@ def test_a_slip_is_mended_and_said(client: FlaskClient, typed: str, meant: str |
         assert "0 results" not in words
 
 
+def test_the_title_and_the_description_count_what_was_searched_for(client: FlaskClient) -> None:
+    """Of a slip there are none."""
+    text = client.get("/search?q=attentoin").get_data(as_text=True)
+    assert re.search(r"<title>attention: [1-9]\d* results", text)
+    assert re.search(
+        r'name="description" content="[1-9]\d* results among papers, names and venues for “attention”', text
+    )
+    assert "<title>zzzzzz: 0 results" in client.get("/search?q=zzzzzz").get_data(as_text=True)
+
+
 def test_facets_of_mended_results_lead_to_them(client: FlaskClient) -> None:
     page = read(client.get("/search?q=attentoin"))
     for link in links_of(page, "Year"):
@@ -441,6 +460,14 @@ def test_files_of_references_hold_the_papers_and_say_of_how_many(
     assert capped.headers["X-Total-Count"] == "34"
     assert 'page=2>; rel="next"' in capped.headers["Link"]
     assert client.get(f"/search.{extension}?q=report&kind=name").status_code == 400
+
+
+def test_the_page_says_where_a_file_does_not_hold_all(library: Path, client: FlaskClient) -> None:
+    said = "A file holds the first"
+    capped = make_app(library, search_limit_max=30).test_client()
+    assert f"{said} 30; JSON and the feed have pages." in read(capped.get("/search?q=report")).words
+    assert said not in read(capped.get("/search?q=attention")).words
+    assert said not in read(client.get("/search?q=report")).words
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=1001", "page=0"])

@@ -17,6 +17,7 @@ ORDER = (
     "config",
     "telemetry",
     "processes",
+    "storage",
     "namespaces",
     "identifiers",
     "names",
@@ -48,6 +49,8 @@ CONFINED = {
     "granian": {"web"},
     "click": {"cli"},
     "tantivy": {"search"},
+    "fsspec": {"storage"},
+    "distributed": {"releases"},
     "rdflib": {"validation", "web"},
     "pyoxigraph": {
         "validation",

@@ -74,6 +74,18 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("base", "http://localhost:8000/", "IRI", "Base of the IRIs that a build mints; ends in a slash."),
     Setting("jobs", 0, "processes", "Processes that read and map records; 0 means one for each core."),
+    Setting(
+        "executor",
+        "",
+        "address",
+        "Where records are read and mapped instead of in own processes: `dask:tcp://HOST:PORT`, a Dask scheduler.",
+    ),
+    Setting(
+        "scratch",
+        "",
+        "folder or URL",
+        "What all workers of an executor see, to hand over files; empty: the library, on storage that they see.",
+    ),
     Setting("partition_bytes", 16_000_000, "bytes", "Input handled by one mapping task at a time."),
     Setting("index_memory_bytes", 100_000_000, "bytes", "Memory in which the text index is written."),
     Setting(
@@ -152,7 +164,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("page_size", 50, "rows", "Rows of a list on a page."),
     Setting("page_size_max", 1000, "rows", "Most rows that page= and limit= may ask for at once."),
     Setting("release_poll_s", 1.0, "seconds", "How often a server looks for a new release."),
-    Setting("keep_releases", 3, "releases", "Releases that a build keeps, the current one included; 0 keeps all."),
+    Setting(
+        "keep_releases", 3, "releases", "Releases that a build or change keeps, the current one included; 0 keeps all."
+    ),
     Setting(
         "release_grace_s",
         0.0,

@@ -13,7 +13,7 @@ from typing import Final
 import pyoxigraph
 
 from quiver.config import Settings
-from quiver.manifest import Manifest
+from quiver.manifest import PATCH_FORMS, Manifest, ReleaseFile
 from quiver.namespaces import term
 
 # Name in `Manifest.counts` -> the class counted.
@@ -31,6 +31,9 @@ COUNTED_CLASSES: Final[dict[str, str]] = {
 _VOCABULARIES: Final = ("q", "bibo", "dblp", "dc", "dcterms", "fabio", "foaf", "prov", "skos")
 # W3C, Unique URIs for file formats.
 _FORMATS: Final = "http://www.w3.org/ns/formats/"
+_MEDIA_TYPES: Final = "https://www.iana.org/assignments/media-types/application/"
+_NQUADS: Final = _MEDIA_TYPES + "n-quads"
+_RDF_PATCH: Final = "https://afs.github.io/rdf-delta/rdf-patch.html"
 _RESULT_FORMATS: Final = (
     "SPARQL_Results_JSON",
     "SPARQL_Results_XML",
@@ -105,11 +108,7 @@ def dataset_description(manifest: Manifest, *, title: str, licence: str) -> list
     graph.add(dataset, "dcterms:title", title)
     graph.add(dataset, "rdfs:label", title)
     graph.add(dataset, "dcterms:license", licence)
-    graph.add(
-        dataset,
-        "dcterms:modified",
-        pyoxigraph.Literal(manifest.created, datatype=pyoxigraph.NamedNode(term("xsd:dateTime"))),
-    )
+    graph.add(dataset, "dcterms:modified", _moment(manifest.created))
     graph.add(dataset, "dcat:version", pyoxigraph.Literal(manifest.id))
     graph.add(dataset, "void:triples", manifest.quads)
     graph.add(dataset, "void:uriSpace", pyoxigraph.Literal(manifest.base))
@@ -118,7 +117,7 @@ def dataset_description(manifest: Manifest, *, title: str, licence: str) -> list
     for prefix in _VOCABULARIES:
         graph.add(dataset, "void:vocabulary", term(f"{prefix}:"))
     _add_counts(graph, dataset, manifest.counts)
-    _add_dumps(graph, dataset, manifest)
+    _add_release(graph, dataset, manifest)
     return graph.triples
 
 
@@ -131,19 +130,65 @@ def _add_counts(graph: _Graph, dataset: str, counts: Mapping[str, int]) -> None:
             graph.add(partition, "void:entities", counts[name])
 
 
-def _add_dumps(graph: _Graph, dataset: str, manifest: Manifest) -> None:
-    if manifest.dump is None:
-        return
-    address = f"{manifest.base}dumps/{manifest.id}/quiver-{manifest.id}.nq.gz"
-    graph.add(dataset, "void:dataDump", address)
-    distribution = f"{manifest.base}releases/{manifest.id}#dump"
-    graph.add(dataset, "dcat:distribution", distribution)
-    graph.add(distribution, "rdf:type", term("dcat:Distribution"))
-    graph.add(distribution, "dcterms:title", "N-Quads, gzip")
+def release_iri(manifest: Manifest, release_id: str = "") -> str:
+    """The IRI of a release: that of the manifest, or another one of the same library."""
+    return f"{manifest.base}releases/{release_id or manifest.id}"
+
+
+def _add_release(graph: _Graph, dataset: str, manifest: Manifest) -> None:
+    """The release as a version of the dataset, with its files.
+
+    Source: DCAT 3, section 11 (versioning).
+    """
+    release = release_iri(manifest)
+    graph.add(dataset, "dcat:hasVersion", release)
+    graph.kinds(release, ("dcat:Dataset",))
+    graph.add(release, "dcterms:title", f"Release {manifest.id}")
+    graph.add(release, "dcat:isVersionOf", dataset)
+    graph.add(release, "dcat:version", pyoxigraph.Literal(manifest.id))
+    graph.add(release, "dcterms:issued", _moment(manifest.created))
+    if manifest.parent:
+        graph.add(release, "dcat:previousVersion", release_iri(manifest, manifest.parent))
+    folder = f"{manifest.base}dumps/{manifest.id}/"
+    if manifest.dump is not None:
+        address = f"{folder}quiver-{manifest.id}.nq.gz"
+        graph.add(dataset, "void:dataDump", address)
+        for subject in (dataset, release):
+            graph.add(subject, "dcat:distribution", f"{release}#dump")
+        _add_file(graph, f"{release}#dump", "N-Quads, gzip", address, manifest.dump)
+        graph.add(f"{release}#dump", "dcat:mediaType", _NQUADS)
+    if manifest.patches and manifest.parent:
+        changes = f"{release}#changes"
+        graph.add(release, "dcterms:relation", changes)
+        graph.kinds(changes, ("dcat:Dataset",))
+        graph.add(changes, "dcterms:title", f"Changes from release {manifest.parent} to release {manifest.id}")
+        for form, file in manifest.patches.items():
+            ending, label = PATCH_FORMS[form]
+            graph.add(changes, "dcat:distribution", f"{release}#{form}")
+            _add_file(graph, f"{release}#{form}", f"{label}, gzip", f"{folder}patch-{manifest.id}.{ending}.gz", file)
+            if form == "patch":
+                graph.add(f"{release}#{form}", "dcterms:conformsTo", _RDF_PATCH)
+            else:
+                graph.add(f"{release}#{form}", "dcat:mediaType", _NQUADS)
+
+
+def _add_file(graph: _Graph, distribution: str, title: str, address: str, file: ReleaseFile) -> None:
+    graph.kinds(distribution, ("dcat:Distribution",))
+    graph.add(distribution, "dcterms:title", title)
     graph.add(distribution, "dcat:downloadURL", address)
-    graph.add(distribution, "dcat:byteSize", manifest.dump.size)
-    graph.add(distribution, "dcat:mediaType", "https://www.iana.org/assignments/media-types/application/n-quads")
-    graph.add(distribution, "q:sha256", manifest.dump.sha256)
+    graph.add(distribution, "dcat:byteSize", file.size)
+    graph.add(distribution, "dcat:compressFormat", _MEDIA_TYPES + "gzip")
+    graph.add(distribution, "q:sha256", file.sha256)
+    checksum = f"{distribution}-checksum"
+    graph.add(distribution, "spdx:checksum", checksum)
+    graph.kinds(checksum, ("spdx:Checksum",))
+    graph.add(checksum, "spdx:algorithm", term("spdx:checksumAlgorithm_sha256"))
+    value = pyoxigraph.Literal(file.sha256, datatype=pyoxigraph.NamedNode(term("xsd:hexBinary")))
+    graph.add(checksum, "spdx:checksumValue", value)
+
+
+def _moment(text: str) -> pyoxigraph.Literal:
+    return pyoxigraph.Literal(text, datatype=pyoxigraph.NamedNode(term("xsd:dateTime")))
 
 
 def service_description(
@@ -208,5 +253,5 @@ def document_description(document: str, topic: str, manifest: Manifest, *, licen
     graph.add(document, "foaf:primaryTopic", topic)
     graph.add(document, "void:inDataset", dataset_iri(manifest))
     graph.add(document, "dcterms:license", licence)
-    graph.add(document, "dcterms:source", f"{manifest.base}releases/{manifest.id}")
+    graph.add(document, "dcterms:source", release_iri(manifest))
     return graph.triples

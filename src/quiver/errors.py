@@ -40,10 +40,47 @@ class InvalidRecord(QuiverError, ValueError):
     title = "Not a valid record"
 
 
+class InvalidRedaction(QuiverError, ValueError):
+    """A file of redactions that is none, or that asks for what cannot be done."""
+
+    status = 400
+    code = "invalid-redaction"
+    title = "Not a valid redaction"
+
+
+class TracesFound(QuiverError, RuntimeError):
+    """What was to be taken out is still there; `.value` holds where."""
+
+    code = "traces-found"
+    title = "Something is left of what was taken out"
+
+
 class UnknownFormat(QuiverError, ValueError):
     status = 400
     code = "unknown-format"
     title = "No reader or writer for this format"
+
+
+class StorageUnavailable(QuiverError, RuntimeError):
+    """What an URL names cannot be reached, read on or written; no OSError, which readers take for damage of a file."""
+
+    status = 502
+    code = "storage-unavailable"
+    title = "The storage cannot be reached"
+
+
+class MissingExtra(QuiverError, ImportError):
+    """What was asked for needs a package that is installed only on demand."""
+
+    code = "missing-extra"
+    title = "An optional package is not installed"
+
+
+class ConversionFailed(QuiverError, RuntimeError):
+    """The machines that an executor stands for could not do their share of a conversion."""
+
+    code = "conversion-failed"
+    title = "The conversion failed"
 
 
 class NothingAccepted(QuiverError, ValueError):

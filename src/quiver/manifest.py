@@ -14,6 +14,12 @@ FORMAT: Final = 2
 # Formats that are served. A release of format 1 has no `settled` records, and `add` cannot start from it.
 SERVED: Final = (1, 2)
 FILE_NAME: Final = "release.json"
+# What leads from a release's parent to it: form -> the ending of a file of it without .gz, and what it is called.
+PATCH_FORMS: Final[dict[str, tuple[str, str]]] = {
+    "patch": ("rdfp", "RDF Patch"),
+    "added": ("added.nq", "added statements, N-Quads"),
+    "removed": ("removed.nq", "removed statements, N-Quads"),
+}
 # Its own SHA-256, in the form of `sha256sum`: everything else is checked against the manifest, and it against this.
 CHECKSUM_NAME: Final = "release.json.sha256"
 
@@ -108,6 +114,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def parts(self) -> tuple[ReleaseFile, ...]:
         """The files that hold the release's quads as compressed N-Quads, in order; together they are the dump."""
         return tuple(file for file in self.files if file.path.startswith("parts/"))
+
+    @property
+    def patches(self) -> dict[str, ReleaseFile]:
+        """By form (`patch`, `added`, `removed`), the files that hold what leads from the parent to the release."""
+        return {Path(file.path).name.partition(".")[0]: file for file in self.files if file.path.startswith("patch/")}
 
 
 class _FormatOnly(msgspec.Struct):

@@ -36,6 +36,7 @@ from werkzeug.test import create_environ
 from quiver.config import Settings
 from quiver.engines import StoreReader
 from quiver.namespaces import sparql_prologue
+from quiver.processes import keep_what_is_loaded
 from quiver.releases import Library, Release
 from quiver.search import SearchIndex
 from quiver.web import SERVED, Served, create_app
@@ -215,6 +216,7 @@ def made(types: Sequence[PageType], library: Path, release: Release, repeat: int
     assert isinstance(served, Served)
     graph, client = served.holder.get(), Client(app)
     recorder = Recorder(graph, SearchIndex(release.search_path))
+    keep_what_is_loaded()  # as the server's processes do
     print("\nMade, ms: nothing kept; `bare` is what the page asks of store and index alone")
     columns = ("pages", "queries", "searches", "look-ups", "median", "p99", "bare", "times")
     print(f"{'page':22} " + " ".join(f"{column:>8}" for column in columns))

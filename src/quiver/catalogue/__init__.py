@@ -15,25 +15,25 @@ from quiver.catalogue.answers import (
     serialise,
     serialise_materialised,
 )
-from quiver.catalogue.carrying import carry_local, carry_sum, named_documents, read_rows
+from quiver.catalogue.carrying import carry, read_rows
 from quiver.catalogue.collection import Catalogue, load_catalogue, read_query
 from quiver.catalogue.headers import Column, Parameter
 from quiver.catalogue.queries import BoundQuery, NamedQuery
+from quiver.catalogue.surroundings import Change
 
 __all__ = [
     "Answer",
     "BoundQuery",
     "Catalogue",
     "Cell",
+    "Change",
     "Column",
     "NamedQuery",
     "Parameter",
-    "carry_local",
-    "carry_sum",
+    "carry",
     "evaluate",
     "load_catalogue",
     "materialise",
-    "named_documents",
     "read_materialised",
     "read_query",
     "read_rows",

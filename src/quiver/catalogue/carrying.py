@@ -7,13 +7,20 @@ Two kinds of query say in their header that they can be:
 - `local`: each row rests on the documents alone that it names, the order is by columns,
   and so many rows are given at most. Then rows change only where they name a document that changed, and those beyond
   the last one given stay beyond it.
+
+Either may say `groups`: the properties whose values make groups. What the query says of a group rests on all nodes that
+have the value, on what they name, and on nothing else; a row that belongs to a group holds the value or a node of the
+group. `groups = ["dcterms:title"]`: papers of the same title count together, each title by itself. Then what is counted
+anew is the groups that a change touches, each whole; a group of one node that nothing else joins is a case of this.
+
+Such a query, and a `local` one, has properties in full (no variable for one), and sees what its nodes name by these
+properties; of what names its nodes it sees what changed, and all sources and files.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +28,10 @@ import pyoxigraph as ox
 
 from quiver.catalogue.answers import kept_result, run, serialise
 from quiver.catalogue.queries import NamedQuery
+from quiver.catalogue.surroundings import Change, Row, Surroundings, TooManyMembers
 
-Term = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple | None
-Row = tuple[Term, ...]
+# The counts of one row; one that the query does not give is None.
+Counts = list[int | None]
 
 _VARIABLE: Final = re.compile(r"\?(\w+)")
 
@@ -39,17 +47,30 @@ def _rows(result: object) -> list[Row]:
     return [tuple(solution) for solution in result]
 
 
+def carry(query: NamedQuery, former: Sequence[Row], change: Change) -> bytes | None:
+    """The answer after *change*, as JSON; None where the former one and what changed do not decide it."""
+    if query.sum and not query.groups:
+        return carry_sum(query, former, change.gone, change.came, change.base)
+    try:
+        around = Surroundings(change, query)
+        if query.sum:
+            return carry_sum(query, former, around.before(), around.after(), change.base)
+        return carry_local(query, former, around, change.base) if query.local else None
+    except TooManyMembers:
+        return None
+
+
 def carry_sum(query: NamedQuery, former: Sequence[Row], gone: ox.Store, came: ox.Store, base: str) -> bytes | None:
-    """The answer after documents went and came, as JSON; None where the rows alone do not say their order."""
+    """The answer after what is in *gone* became what is in *came*; None where the rows do not say their order."""
     bound = query.bind({}, base)
-    totals: dict[Row, list[int]] = {}
+    totals: dict[Row, Counts] = {}
     for row in former:
         _count(query, row, totals, 1)
     known = len(totals)
     for store, sign in ((gone, -1), (came, 1)):
         for row in _rows(run(store, bound)):
             _count(query, row, totals, sign)
-    always: dict[Row, list[int]] = {}
+    always: dict[Row, Counts] = {}
     for row in _rows(run(ox.Store(), bound)):
         _count(query, row, always, 1)
     ordered = _order(query)
@@ -59,45 +80,35 @@ def carry_sum(query: NamedQuery, former: Sequence[Row], gone: ox.Store, came: ox
     return _answer(query, rows, ordered or "")
 
 
-def _count(query: NamedQuery, row: Row, totals: dict[Row, list[int]], sign: int) -> None:
+def _count(query: NamedQuery, row: Row, totals: dict[Row, Counts], sign: int) -> None:
     """Add the counts of *row* to those of its other columns."""
     key, counts = [], []
     for column, term in zip(query.columns, row, strict=True):
         if column.name not in query.sum:
             key.append(term)
         else:
-            assert isinstance(term, ox.Literal)
-            counts.append(sign * int(term.value))
-    known = totals.setdefault(tuple(key), [0] * len(counts))
-    known[:] = [one + other for one, other in zip(known, counts, strict=True)]
+            counts.append(sign * int(term.value) if isinstance(term, ox.Literal) else None)
+    known = totals.setdefault(tuple(key), [None] * len(counts))
+    known[:] = [other if one is None else one + (other or 0) for one, other in zip(known, counts, strict=True)]
 
 
-def _joined(query: NamedQuery, key: Row, counts: Sequence[int]) -> Row:
+def _joined(query: NamedQuery, key: Row, counts: Counts) -> Row:
     keys, numbers = iter(key), iter(counts)
-    return tuple(ox.Literal(next(numbers)) if column.name in query.sum else next(keys) for column in query.columns)
+    return tuple(_number(next(numbers)) if column.name in query.sum else next(keys) for column in query.columns)
 
 
-def named_documents(rows: Iterable[Row]) -> set[str]:
-    """The IRIs of documents that *rows* name."""
-    return {term.value.partition("#")[0] for row in rows for term in row if isinstance(term, ox.NamedNode)}
+def _number(count: int | None) -> ox.Literal | None:
+    return None if count is None else ox.Literal(count)
 
 
-def carry_local(
-    query: NamedQuery,
-    former: Sequence[Row],
-    changed: AbstractSet[str],
-    documents: Callable[[set[str]], ox.Store],
-    base: str,
-) -> bytes | None:
-    """The answer after the documents *changed*, as JSON; None where rows that were beyond the last may now be in it.
-
-    *documents* gives a store with what changed, what that names, and the documents asked for, each whole.
-    """
+def carry_local(query: NamedQuery, former: Sequence[Row], around: Surroundings, base: str) -> bytes | None:
+    """The answer after the change that *around* surrounds; None where rows that were beyond the last may be in it."""
     ordered = _order(query)
     if ordered is None:
         return None
-    stale = {row for row in former if not changed.isdisjoint(named_documents([row]))}
-    found = _rows(run(documents(named_documents(stale)), query.bind({}, base)))
+    stale = {row for row in former if around.concern(row)}
+    around.include(stale)
+    found = _rows(run(around.after(), query.bind({}, base)))
     rows = dict.fromkeys([*(row for row in former if row not in stale), *found])
     if len(former) < query.local:
         return _answer(query, list(rows), ordered, query.local)

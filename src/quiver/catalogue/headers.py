@@ -117,6 +117,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     materialise: bool = False
     sum: tuple[str, ...] = ()
     local: int = 0
+    groups: tuple[str, ...] = ()
 
     def parameters(self) -> tuple[Parameter, ...]:
         return tuple(
@@ -213,6 +214,13 @@ def _check(header: Header) -> tuple[Column, ...]:
             raise _HeaderError(f"{key} is about a materialised answer: how it is carried to the next release", key)
     if header.local < 0 or (header.sum and header.local):
         raise _HeaderError("local is the most rows there are, and goes without sum", "local")
+    if header.groups and not (header.sum or header.local):
+        raise _HeaderError("groups say what sum or local counts together, and go with one of them", "groups")
+    for name in header.groups:
+        try:
+            term(name)
+        except KeyError:
+            raise _HeaderError(f"unknown prefix in {name!r}", "groups") from None
     for name in header.sum:
         if f"{name} integer" not in header.columns:
             raise _HeaderError(f"sum names {name!r}, which is no integer column", "sum")

@@ -12,6 +12,7 @@ from pyoxigraph import Literal, NamedNode, QuerySolutions, Store, Variable
 from quiver.catalogue.headers import Column, Header, Parameter, invalid_file, read_header
 from quiver.catalogue.standalone import (
     choice_lines,
+    mentioned_iris,
     page_lines,
     query_form,
     where_blocks,
@@ -21,7 +22,7 @@ from quiver.catalogue.standalone import (
     without_page,
 )
 from quiver.errors import InvalidParameter, InvalidQueryFile
-from quiver.namespaces import PREFIXES
+from quiver.namespaces import PREFIXES, term
 
 _TRIPLE = (Column("subject", "iri"), Column("predicate", "iri"), Column("object", "term"))
 
@@ -62,6 +63,7 @@ class NamedQuery:
     materialise: bool
     sum: tuple[str, ...]
     local: int
+    groups: tuple[str, ...]
     text: str
     form: str
     path: Path
@@ -81,6 +83,11 @@ class NamedQuery:
     def examples(self) -> dict[str, str]:
         """The example value of each parameter that is not optional."""
         return {parameter.name: parameter.example for parameter in self.parameters if not parameter.optional}
+
+    @cached_property
+    def speaks_of(self) -> frozenset[str]:
+        """The IRIs in its text: of properties and classes, for the most part."""
+        return frozenset(mentioned_iris(self._body))
 
     @cached_property
     def _body(self) -> str:
@@ -165,6 +172,7 @@ def parse_query(name: str, text: str, path: Path) -> NamedQuery:
         materialise=header.materialise,
         sum=header.sum,
         local=header.local,
+        groups=tuple(map(term, header.groups)),
         text=text,
         form=form,
         path=path,
@@ -186,6 +194,8 @@ def _check_body(query: NamedQuery, header: Header) -> None:
     if page_lines(body) != int(header.paging):
         expected = "exactly one line `LIMIT 50 OFFSET 0 # page`" if header.paging else "no line marked `# page`"
         raise invalid_file(query.path, first, f"paging = {str(header.paging).lower()} goes with {expected}")
+    for group in sorted(set(query.groups) - query.speaks_of):
+        raise invalid_file(query.path, first, f"groups names <{group}>, of which the query does not speak")
     optional = {parameter.name: parameter.example for parameter in query.parameters if parameter.optional}
     if (places := choice_lines(body)) != set(optional):
         odd = ", ".join(sorted(places ^ set(optional)))

@@ -15,6 +15,8 @@ from typing import Final
 
 from pyoxigraph import Literal, NamedNode
 
+from quiver.namespaces import term
+
 # Enough of the SPARQL grammar for files of our own; IRIs, strings and comments come first, for what they may hold.
 _TOKEN: Final = re.compile(
     r"""(?P<iri><[^<>"{}|^`\\\s]*>)
@@ -39,6 +41,20 @@ class Block:
 
     start: int
     projected: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """A SELECT in braces: its place in the text, and its words as they would be without layout and comments.
+
+    `clauses` are its own words after the WHERE block, such as HAVING; the query's prefixes end at `prologue_end`.
+    """
+
+    start: int
+    end: int
+    words: str
+    clauses: frozenset[str]
+    prologue_end: int
 
 
 def query_form(text: str) -> str:
@@ -91,6 +107,28 @@ def with_values(text: str, values: Mapping[str, NamedNode | Literal]) -> str:
     return "".join(pieces) + text[end:]
 
 
+def mentioned_iris(text: str) -> set[str]:
+    """The IRIs that *text* speaks of, in full or by its prefixes; `a` is one.
+
+    >>> sorted(mentioned_iris('PREFIX ex: <http://x/> SELECT ?s WHERE { ?s ex:title "ex:No" ; <http://y/of> ex:Book }'))
+    ['http://x/Book', 'http://x/title', 'http://y/of']
+    """
+    found: set[str] = set()
+    prefixes: dict[str, str] = {}
+    tokens = [(kind, word) for kind, word, _ in _tokens(text)]
+    for place, (kind, word) in enumerate(tokens):
+        if kind == "iri" and tokens[place - 2][1].upper() == "PREFIX":
+            prefixes[tokens[place - 1][1]] = word[1:-1]
+        elif kind == "iri":
+            found.add(word[1:-1])
+        elif kind == "word" and word == "a":
+            found.add(term("rdf:type"))
+        elif kind == "word" and ":" in word and not word.endswith(":"):
+            prefix, colon, name = word.partition(":")
+            found.add(prefixes[prefix + colon] + name)
+    return found
+
+
 def where_blocks(text: str) -> Iterator[Block]:
     """The blocks after WHERE, in their order; each belongs to the SELECT, ASK, CONSTRUCT or DESCRIBE before it."""
     projected: frozenset[str] | None = None
@@ -105,6 +143,25 @@ def where_blocks(text: str) -> Iterator[Block]:
             projected = None
         elif word == "WHERE" and place + 1 < len(tokens) and tokens[place + 1][1] == "{":
             yield Block(tokens[place + 1][2] + 1, projected)
+
+
+def subqueries(text: str) -> Iterator[Subquery]:
+    """The subqueries of *text*, outer before inner."""
+    tokens = list(_tokens(text))
+    first = next((place for kind, word, place in tokens if kind == "word" and word.upper() in _FORMS), 0)
+    for number, (_, word, _) in enumerate(tokens[:-1]):
+        if word != "{" or tokens[number + 1][1].upper() != "SELECT":
+            continue
+        depth, clauses = 1, set[str]()
+        for last in range(number + 1, len(tokens)):
+            kind, inside, place = tokens[last]
+            depth += {"{": 1, "}": -1}.get(inside, 0)
+            if not depth:
+                words = " ".join(word for _, word, _ in tokens[number + 1 : last])
+                yield Subquery(tokens[number + 1][2], place, words, frozenset(clauses), first)
+                break
+            if depth == 1 and kind == "word":
+                clauses.add(inside.upper())
 
 
 def _projection(tokens: list[tuple[str, str, int]]) -> frozenset[str] | None:

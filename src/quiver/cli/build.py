@@ -8,14 +8,16 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import FILES, LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import EXECUTOR, FILES, LIBRARY, QUIET, SCRATCH, main, settings_of
 from quiver.cli.progress import ProgressDisplay
-from quiver.convert import convert_records
+from quiver.config import Settings
+from quiver.convert import convert_files, convert_records
 from quiver.errors import QuiverError
 from quiver.identifiers import normalise_base
 from quiver.manifest import Manifest
 from quiver.readers import READERS, checked_source
 from quiver.releases import BuildReport, Library, build, rebase
+from quiver.storage import Location
 
 
 def _usage(check: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
@@ -44,7 +46,7 @@ SOURCE = click.option(
     callback=_usage(checked_source),
     help="Name of the source that the files come from.",
 )
-_BASE = click.option(
+BASE = click.option(
     "--base",
     metavar="IRI",
     default=None,
@@ -78,26 +80,30 @@ def print_report(report: BuildReport) -> None:
 @main.command("build")
 @LIBRARY
 @FILES
-@_BASE
+@BASE
 @FORMAT
 @SOURCE
 @click.option("--strict", is_flag=True, help="Publish nothing if any record is rejected.")
 @click.option("--jobs", type=int, default=None, help="Processes that read and map; 0 is one for each core.")
+@EXECUTOR
+@SCRATCH
 @QUIET
 @click.pass_context
 def build_command(
     context: click.Context,
     library: Path,
-    files: tuple[Path, ...],
+    files: tuple[Location, ...],
     base: str | None,
     format_name: str | None,
     source: str,
     strict: bool,
     jobs: int | None,
+    executor: str | None,
+    scratch: str | None,
     quiet: bool,
 ) -> None:
-    """Build a release of LIBRARY from record FILES and publish it."""
-    settings = settings_of(context, base=base, jobs=jobs)
+    """Build a release of LIBRARY from record FILES (paths, or URLs) and publish it."""
+    settings = settings_of(context, base=base, jobs=jobs, executor=executor, scratch=scratch)
     display = ProgressDisplay(quiet=quiet)
     report = build(
         library,
@@ -164,24 +170,64 @@ def _release_line(manifest: Manifest) -> str:
 
 @main.command("convert")
 @FILES
-@_BASE
+@BASE
 @FORMAT
 @SOURCE
 @click.option(
     "--to", type=click.Choice(["nq", "jsonl"]), default="nq", show_default=True, help="N-Quads, or JSON Lines records."
 )
+@click.option(
+    "--output", metavar="PLACE", help="Folder or URL for one compressed file an input, instead of one stream."
+)
+@EXECUTOR
+@QUIET
 @click.pass_context
 def convert_command(
-    context: click.Context, files: tuple[Path, ...], base: str | None, format_name: str | None, source: str, to: str
+    context: click.Context,
+    files: tuple[Location, ...],
+    base: str | None,
+    format_name: str | None,
+    source: str,
+    to: str,
+    output: str | None,
+    executor: str | None,
+    quiet: bool,
 ) -> None:
-    """Write the records of FILES to standard output, without a store.
+    """Write the records of FILES (paths, or URLs) to standard output or into a folder, without a store.
 
     N-Quads are those of each record as it stands: nothing is derived, and duplicates are not settled.
     """
-    settings = settings_of(context, base=base)
+    settings = settings_of(context, base=base, executor=executor)
+    if output is None:
+        if executor:
+            raise click.UsageError("--executor needs --output: its workers write files.")
+        _convert_to_standard_output(context, files, to, settings, format_name or "", source)
+        return
+    display = ProgressDisplay(quiet=quiet)
+    done = convert_files(
+        files,
+        output,
+        to,
+        settings=settings,
+        format_name=format_name or "",
+        source=source,
+        progress=display,
+    )
+    display.finish()
+    for message in [message for one in done for message in one.messages][:_MESSAGES_SHOWN]:
+        click.echo(f"Not taken: {message}", err=True)
+    rejected = sum(one.rejected for one in done)
+    click.echo(f"{sum(one.records for one in done):,} records in {len(done):,} files; {rejected:,} rejected")
+    if rejected:
+        context.exit(1)
+
+
+def _convert_to_standard_output(
+    context: click.Context, files: tuple[Location, ...], to: str, settings: Settings, format_name: str, source: str
+) -> None:
     output = sys.stdout.buffer
     rejected = 0
-    for piece in convert_records(files, to, settings=settings, format_name=format_name or "", source=source):
+    for piece in convert_records(files, to, settings=settings, format_name=format_name, source=source):
         if isinstance(piece, bytes):
             output.write(piece)
         else:

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from quiver.cli.build import FORMAT, SOURCE, print_report
-from quiver.cli.main import FILES, LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import EXECUTOR, FILES, LIBRARY, QUIET, SCRATCH, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.releases import add, remove, replace
+from quiver.storage import Location
 
 
 @main.command("add")
@@ -17,16 +18,24 @@ from quiver.releases import add, remove, replace
 @FILES
 @FORMAT
 @SOURCE
+@EXECUTOR
+@SCRATCH
 @QUIET
 @click.pass_context
 def add_command(
-    context: click.Context, library: Path, files: tuple[Path, ...], format_name: str | None, source: str, quiet: bool
+    context: click.Context,
+    library: Path,
+    files: tuple[Location, ...],
+    format_name: str | None,
+    source: str,
+    executor: str | None,
+    scratch: str | None,
+    quiet: bool,
 ) -> None:
     """Add the records of FILES to LIBRARY: a new release, exactly as a build of all records would be."""
     display = ProgressDisplay(quiet=quiet)
-    report = add(
-        library, files, format_name=format_name or "", source=source, settings=settings_of(context), progress=display
-    )
+    settings = settings_of(context, executor=executor, scratch=scratch)
+    report = add(library, files, format_name=format_name or "", source=source, settings=settings, progress=display)
     display.finish()
     print_report(report)
 
@@ -52,15 +61,23 @@ def remove_command(context: click.Context, library: Path, source: str, quiet: bo
 @click.argument("source")
 @FILES
 @FORMAT
+@EXECUTOR
+@SCRATCH
 @QUIET
 @click.pass_context
 def replace_command(
-    context: click.Context, library: Path, source: str, files: tuple[Path, ...], format_name: str | None, quiet: bool
+    context: click.Context,
+    library: Path,
+    source: str,
+    files: tuple[Location, ...],
+    format_name: str | None,
+    executor: str | None,
+    scratch: str | None,
+    quiet: bool,
 ) -> None:
     """Put the records of FILES in the place of all that SOURCE has in LIBRARY: a new release."""
     display = ProgressDisplay(quiet=quiet)
-    report = replace(
-        library, source, files, format_name=format_name or "", settings=settings_of(context), progress=display
-    )
+    settings = settings_of(context, executor=executor, scratch=scratch)
+    report = replace(library, source, files, format_name=format_name or "", settings=settings, progress=display)
     display.finish()
     print_report(report)

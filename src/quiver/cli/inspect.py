@@ -14,6 +14,7 @@ from quiver.config import SETTINGS
 from quiver.dumps import DUMP_FORMATS
 from quiver.readers import READERS
 from quiver.releases import Library, verify
+from quiver.releases.redactions import list_path, read_list
 
 
 @main.command("verify")
@@ -29,6 +30,10 @@ def verify_command(context: click.Context, library: Path, release: str | None, q
     display.finish()
     for fault in result.faults:
         click.echo(fault, err=True)
+    kept = read_list(list_path(library))
+    if kept is not None and kept.pending:
+        click.echo("a redaction was begun and not ended: run `quiver redact` with its file again", err=True)
+        context.exit(1)
     if not result.sound:
         click.echo(f"{result.release_id}: {len(result.faults)} faults", err=True)
         context.exit(1)

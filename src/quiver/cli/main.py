@@ -13,12 +13,27 @@ import click
 from quiver import __version__
 from quiver.config import Settings, load_settings
 from quiver.errors import InvalidSetting, QuiverError
+from quiver.storage import is_url
 from quiver.telemetry import start_logging
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+class _RecordFile(click.Path):
+    """The path of a file that is there, or an URL as it is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if isinstance(value, str) and is_url(value) else super().convert(value, param, ctx)
+
+
 LIBRARY = click.argument("library", type=click.Path(path_type=Path, file_okay=False))
-FILES = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+FILES = click.argument("files", nargs=-1, required=True, type=_RecordFile(path_type=Path, exists=True, dir_okay=False))
+EXECUTOR = click.option(
+    "--executor", metavar="ADDRESS", default=None, help="A Dask scheduler that reads and maps: dask:tcp://HOST:PORT."
+)
+SCRATCH = click.option(
+    "--scratch", metavar="PLACE", default=None, help="Folder or URL, seen by its workers, where they hand over files."
+)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Say nothing of progress.")
 
 
@@ -64,6 +79,18 @@ def settings_of(context: click.Context, **flags: object) -> Settings:
 
 
 # The modules register their commands on `main` when they are imported.
-from quiver.cli import build, change, inspect, load, publish, query, serve  # noqa: E402
+from quiver.cli import build, change, history, inspect, load, publish, query, redact, serve  # noqa: E402
 
-__all__ = ["build", "change", "inspect", "load", "main", "publish", "query", "serve", "settings_of"]
+__all__ = [
+    "build",
+    "change",
+    "history",
+    "inspect",
+    "load",
+    "main",
+    "publish",
+    "query",
+    "redact",
+    "serve",
+    "settings_of",
+]

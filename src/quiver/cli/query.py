@@ -82,15 +82,13 @@ def _pair(parameter: str) -> tuple[str, str]:
 @QUIET
 def dump_command(library: Path, format_name: str | None, output: Path | None, quiet: bool) -> None:
     """Write the current release of LIBRARY in an RDF syntax; gzip or Zstandard where FILE ends in .gz or .zst."""
-    compression = ""
-    endings = output.suffixes if output else []
-    if endings and endings[-1] in (".gz", ".zst"):
-        compression = endings.pop().removeprefix(".")
+    compression = compression_of(output)
+    endings = [ending for ending in output.suffixes if ending != f".{compression}"] if output else []
     if format_name is None:
         ending = endings[-1].removeprefix(".") if endings else ""
         format_name = ending if ending in DUMP_FORMATS else "nq"
     display = ProgressDisplay(quiet=quiet or output is None)
-    with Library(library).reading() as release, _opened(output) as stream:
+    with Library(library).reading() as release, opened_output(output) as stream:
         write_dump(
             release.part_paths,
             stream,
@@ -103,8 +101,14 @@ def dump_command(library: Path, format_name: str | None, output: Path | None, qu
         click.echo(f"{release.manifest.quads:,} triples of release {release.id} to {output}", err=True)
 
 
+def compression_of(output: Path | None) -> str:
+    """What a file of this name is compressed with: "gz", "zst", or nothing."""
+    ending = output.suffix if output else ""
+    return ending.removeprefix(".") if ending in (".gz", ".zst") else ""
+
+
 @contextlib.contextmanager
-def _opened(output: Path | None) -> Iterator[BinaryIO]:
+def opened_output(output: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears under its name only when it is complete."""
     if output is None:
         yield sys.stdout.buffer

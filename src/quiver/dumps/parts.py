@@ -160,10 +160,10 @@ def read_lines(path: Path) -> Iterator[bytes]:
 class PartsFile:
     """Several parts as one readable file, for the bulk loader; *advanced* is told the bytes handed out so far.
 
-    A thread unpacks ahead, since the loader parses in the thread that reads.
+    A thread takes *paths* as they come and unpacks ahead, since the loader parses in the thread that reads.
     """
 
-    def __init__(self, paths: Sequence[Path], advanced: Callable[[int], None] | None = None) -> None:
+    def __init__(self, paths: Iterable[Path], advanced: Callable[[int], None] | None = None) -> None:
         self._paths = paths
         self._ahead: queue.Queue[bytes | Exception] = queue.Queue(_CHUNKS_AHEAD)
         self._rest = memoryview(b"")

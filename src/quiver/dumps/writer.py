@@ -6,6 +6,7 @@ all facts are in the default graph. The other syntaxes pass the engine's seriali
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -80,14 +81,26 @@ def write_dump(
         ) from None
     if dump_format.name == "nq" and compression == "gz":
         _concatenate(parts, output, advanced)
-    elif compression == "":
-        _write_plain(parts, output, dump_format, advanced)
+    else:
+        with compressing(output, compression) as stream:
+            _write_plain(parts, stream, dump_format, advanced)
+
+
+@contextlib.contextmanager
+def compressing(output: BinaryIO, compression: str) -> Iterator[BinaryIO]:
+    """What writes to *output*, plain where *compression* is empty, else as "gz" or "zst".
+
+    Raises:
+        UnknownFormat: there is no such compression.
+    """
+    if compression == "":
+        yield output
     elif compression == "gz":
         with igzip.IGzipFile(fileobj=output, mode="wb", compresslevel=2, mtime=0) as packed:  # type: ignore[no-untyped-call]
-            _write_plain(parts, cast(BinaryIO, packed), dump_format, advanced)
+            yield cast(BinaryIO, packed)
     elif compression == "zst":
         with zstandard.ZstdCompressor(level=3).stream_writer(output, closefd=False) as squeezed:
-            _write_plain(parts, cast(BinaryIO, squeezed), dump_format, advanced)
+            yield cast(BinaryIO, squeezed)
     else:
         raise UnknownFormat(f"no compression {compression!r}", value=compression, hint="There are gz and zst.")
 

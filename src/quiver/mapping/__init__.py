@@ -10,9 +10,10 @@ from quiver.mapping.nodes import (
     map_venue_edition,
     map_venue_series,
 )
-from quiver.mapping.papers import OUTWARD, MappedPaper, MappedSignature, map_paper
+from quiver.mapping.papers import IDENTIFIER_TERMS, OUTWARD, MappedPaper, MappedSignature, map_paper
 
 __all__ = [
+    "IDENTIFIER_TERMS",
     "OUTWARD",
     "MappedPaper",
     "MappedSignature",

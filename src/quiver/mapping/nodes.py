@@ -83,14 +83,18 @@ def map_cluster_page(
     return block.lines()
 
 
-def map_author_row(source: str, key: str, label: str, source_id: str, minter: Minter) -> list[str]:
-    """The statements of one author entry of one source."""
+def map_author_row(
+    source: str, key: str, label: str, source_id: str, minter: Minter, name_clusters: int = 1
+) -> list[str]:
+    """The statements of one author entry of one source, whose signatures are in so many name clusters."""
     block = Block(minter.author_row(source, key))
     block.named("rdf:type", "q:AuthorRow")
     block.text("rdfs:label", label or NO_NAME)
     block.iri("q:ofSource", minter.source(source))
     if source_id:
         block.text("q:sourceKey", source_id)
+    if name_clusters > 1:
+        block.integer("q:nameClusterCount", name_clusters)
     return block.lines()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from quiver.errors import InvalidRecord, UnknownFormat
 from quiver.readers.arrow import READER as ARROW
@@ -13,6 +12,7 @@ from quiver.readers.base import Reader
 from quiver.readers.jsonlines import READER as JSON_LINES
 from quiver.readers.streams import COMPRESSION_ENDINGS, SourceStream
 from quiver.records import Read, RecordError
+from quiver.storage import Location, name_of
 
 READERS: tuple[Reader, ...] = (ARROW, JSON_LINES)
 
@@ -159,7 +159,7 @@ def _reader_of_ending(file_name: str) -> Reader | None:
 
 
 def open_file(
-    path: Path,
+    path: Location,
     *,
     format_name: str = "",
     source: str = "",
@@ -175,6 +175,7 @@ def open_file(
         UnknownFormat: *format_name* is no reader's.
         InvalidRecord: *source* cannot name a source.
         OSError: the file cannot be opened.
+        StorageUnavailable, MissingExtra: an URL cannot.
     """
     reader: Reader | None = reader_named(format_name) if format_name else None
     if source:
@@ -184,6 +185,6 @@ def open_file(
         head = stream.head()
         reader = next((candidate for candidate in READERS if candidate.recognises(head)), None)
         if reader is None and head.strip() and b"\0" not in head[:4096]:
-            reader = _reader_of_ending(path.name)
-    slug = source or default_source(path.name, reader or JSON_LINES)
+            reader = _reader_of_ending(name_of(path))
+    slug = source or default_source(name_of(path), reader or JSON_LINES)
     return OpenedFile(stream, reader, slug, max_record_bytes)

@@ -11,13 +11,13 @@ import hashlib
 import lzma
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol, cast
 
 import zstandard
 from isal import isal_zlib
 
 from quiver.errors import InvalidRecord
+from quiver.storage import Location, name_of, open_location
 
 CHUNK_BYTES = 1 << 20
 _FEED_BYTES = 1 << 14
@@ -105,14 +105,13 @@ _DAMAGE: tuple[type[Exception], ...] = (
 class SourceStream:
     """One input file, read once from start to end; `sha256` and `size` are those of the file as it lies on disk."""
 
-    def __init__(self, path: Path, every: int = 1, offset: int = 0) -> None:
+    def __init__(self, path: Location, every: int = 1, offset: int = 0) -> None:
         """The file at *path*; of its lines only each *every*-th is wanted, those whose number leaves *offset*."""
-        self.path = path
         self.every, self.offset = every, offset
-        self.name = path.name
+        self.name = name_of(path)
         self.size = 0
         self._hash = hashlib.sha256()
-        self._raw = path.open("rb")
+        self._raw = open_location(path)
         self._chunks = self._decompressed()
         self._head: list[bytes] = []
         self._damage: InvalidRecord | None = None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +17,16 @@ from quiver.errors import NothingAccepted, QuiverError, RejectedRecords
 from quiver.identifiers import Minter, normalise_base
 from quiver.manifest import Manifest, SourceCounts
 from quiver.releases.dropping import drop_sources, dropped_bytes
+from quiver.releases.executors import StagedWorkers, noted_scratch, opened_executor
 from quiver.releases.finish import finish_release
 from quiver.releases.library import Library, Release, stamp
+from quiver.releases.loading import StoreLoader
 from quiver.releases.paging import map_pages, settle_pages
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.space import check_build
 from quiver.releases.steps import Making, Plan, derive, map_papers, map_sources, plan_files, read_files, revise_inputs
 from quiver.releases.workers import Progress, Workers, silent
+from quiver.storage import Location, size_of
 
 # Counts that a release without any does not give.
 _OPTIONAL_COUNTS: Final = ("cluster_pages",)
@@ -40,16 +45,19 @@ class BuildReport:
 
 def build(
     library: Path,
-    files: Sequence[Path],
+    files: Sequence[Location],
     *,
     base: str = "",
     format_name: str = "",
     source: str = "",
     strict: bool = False,
     settings: Settings | None = None,
+    executor: Executor | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
-    """Build a release from record files and publish it.
+    """Build a release from record files, by path or URL, and publish it.
+
+    Records are read and mapped on *executor*, else where the setting of that name says, else in processes of our own.
 
     Raises:
         UnknownFormat, InvalidRecord: *format_name* or *source* is none.
@@ -57,6 +65,9 @@ def build(
         RejectedRecords: *strict*, and at least one record was rejected.
         LibraryBusy: another process writes to the library.
         OSError: a file cannot be opened, or the disk is full.
+        StorageUnavailable: an URL cannot be reached.
+        MissingExtra: it, or the executor, needs a package that is not installed.
+        ConversionFailed: the executor could not do its share.
     """
     settings = settings or Settings()
     started = time.monotonic()
@@ -64,10 +75,11 @@ def build(
     plan = plan_files(files, format_name, source, settings)
     shelf = Library(library)
     with shelf.writing():
-        check_build(shelf.path, files, settings, before=_before(shelf))
-        with shelf.new_folder() as folder:
+        before = shelf.current_or_none()
+        check_build(shelf.path, plan.paths, settings, before=before.manifest if before else None)
+        with shelf.new_folder() as folder, StoreLoader(folder / "store") as loader:
             making = Making(folder, minter)
-            make(plan, making, settings, progress)
+            make(plan, making, settings, progress, executor, loader)
             refuse_if_needed(shelf, making, strict)
             release, rejects = finish_release(
                 shelf,
@@ -77,32 +89,49 @@ def build(
                 manifest=manifest_of(making, shelf.current_id()),
                 settings=settings,
                 progress=progress,
+                before=before,
+                loader=loader,
             )
         if keep := settings.integer("keep_releases"):
             shelf.remove_oldest(keep, grace_s=settings.number("release_grace_s"))
     return BuildReport(release, making.added, tuple(making.messages), tuple(rejects), time.monotonic() - started)
 
 
-def _before(shelf: Library) -> Manifest | None:
-    """The manifest of the current release, from which sizes are estimated, if it can be read."""
-    try:
-        return shelf.current().manifest
-    except QuiverError:
-        return None
-
-
-def make(plan: Plan, making: Making, settings: Settings, progress: Progress) -> None:
-    """Take all steps from the planned files to parts, tables and documents."""
-    size = sum(path.stat().st_size for path in plan.paths) + dropped_bytes(making)
-    with Workers(settings.integer("jobs"), size, progress) as workers:
+def make(
+    plan: Plan,
+    making: Making,
+    settings: Settings,
+    progress: Progress,
+    executor: Executor | None = None,
+    loader: StoreLoader | None = None,
+) -> None:
+    """Take all steps from the planned files to parts, tables and documents; *loader* is fed the parts, unless few."""
+    with _workers(plan, making, settings, progress, executor) as workers:
         read_files(plan, making, settings, workers)
         revise_inputs(making)
         drop_sources(plan, making, workers)
         pages = settle_pages(plan, making)
+        making.loader = loader if workers.several else None
         map_papers(plan, making, workers)
         map_pages(plan, making, pages)
         derive(plan, making, workers)
     map_sources(making)
+    for part in making.parts:
+        making.feed(part)
+
+
+@contextlib.contextmanager
+def _workers(
+    plan: Plan, making: Making, settings: Settings, progress: Progress, given: Executor | None
+) -> Iterator[Workers]:
+    with contextlib.ExitStack() as stack:
+        executor = given or stack.enter_context(opened_executor(settings))
+        if executor is None:
+            size = sum(map(size_of, plan.paths)) + dropped_bytes(making)
+            yield stack.enter_context(Workers(settings.integer("jobs"), size, progress))
+            return
+        place = stack.enter_context(noted_scratch(making.folder, settings.text("scratch")))
+        yield StagedWorkers(executor, place, making.folder, progress)
 
 
 def refuse_if_needed(shelf: Library, making: Making, strict: bool) -> None:

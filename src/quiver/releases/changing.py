@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,8 +23,8 @@ from quiver.dumps import (
 from quiver.errors import DamagedRelease
 from quiver.manifest import ReleaseFile
 from quiver.releases.documents import read_documents as read_search_documents
-from quiver.releases.finish import load_parts
-from quiver.releases.library import Release
+from quiver.releases.library import Release, link_file
+from quiver.releases.loading import load_parts
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.settled import tallies_folder
 from quiver.releases.steps import DERIVED, Making
@@ -144,15 +143,6 @@ def _change_part(making: Making, part: ReleaseFile, superseded: Iterable[str], c
     link_file(listed, target_list)
     changed.known[part.path] = part
     return 0
-
-
-def link_file(source: Path, target: Path) -> None:
-    """Give *source*, which never changes, the name *target* too; a copy where the file system has no hard links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def change_tables(making: Making) -> None:

@@ -16,6 +16,7 @@ from quiver.derive import NameTally, RowTally, Tally, VenueTally, is_empty, pref
 from quiver.dumps import Part, PartWriter
 from quiver.identifiers import Minter
 from quiver.mapping import map_author_row, map_name_cluster, map_venue_edition, map_venue_series
+from quiver.names import name_key
 from quiver.releases.documents import DocumentWriter
 from quiver.releases.settled import tallies_folder
 from quiver.releases.tables import Table, TableWriter, table_path
@@ -46,7 +47,7 @@ def write_tally(tally: Tally, shares: int, path: Path) -> tuple[tuple[int, int],
 
 
 class DeriveTask(msgspec.Struct, frozen=True):
-    """Finish one share of the keys; `pieces` are (path, offset, length) of every tally's piece of it.
+    """Finish one share of the keys; `pieces` are (path, offset, length) of every tally's piece of it, below the folder.
 
     `parent` is the folder of the release that this one is made from, or empty.
     """
@@ -133,7 +134,7 @@ def derive_share(task: DeriveTask) -> DeriveDone:
     """Reduce the tallies of one share to name clusters, author rows and venues, in order of their keys."""
     tally = Tally()
     for path, offset, length in task.pieces:
-        with Path(path).open("rb") as file:
+        with (Path(task.folder) / path).open("rb") as file:
             file.seek(offset)
             tally.merge(_DECODER.decode(file.read(length)))
     changes = {key: delta for key, delta in _flat(tally) if not is_empty(delta)}
@@ -203,7 +204,8 @@ def _resources(key: str, tally: OneTally, minter: Minter) -> dict[str, _Resource
         case RowTally():
             source, _, row = key[1:].partition("\x00")
             source_id = row if tally.identified else ""
-            lines = map_author_row(source, row, preferred_spelling(tally.names), source_id, minter)
+            clusters = len(set(map(name_key, tally.names))) if len(tally.names) > 1 else 1
+            lines = map_author_row(source, row, preferred_spelling(tally.names), source_id, minter, clusters)
             return {minter.author_row(source, row): _Resource("row", lines)}
         case VenueTally():
             return _venue(key[1:], tally, minter)

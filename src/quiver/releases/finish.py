@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import multiprocessing
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
@@ -19,22 +15,22 @@ import pyoxigraph
 
 from quiver.catalogue import load_catalogue, materialise
 from quiver.config import Settings
-from quiver.dumps import Part, PartsFile, format_content, sum_content
+from quiver.dumps import Part, format_content, sum_content
 from quiver.errors import DamagedRelease
 from quiver.manifest import Manifest, ReleaseFile, write_manifest
-from quiver.processes import die_with_parent
+from quiver.releases.children import Child
 from quiver.releases.documents import read_documents
+from quiver.releases.history import compare_with
 from quiver.releases.library import Library, Release
+from quiver.releases.loading import StoreLoader, load_parts
 from quiver.releases.rejects import publish_rejects
 from quiver.releases.workers import Progress
 from quiver.search import SearchDocument, write_index
 
-_CONTEXT = multiprocessing.get_context("spawn")
 # Below this much N-Quads text, starting processes costs more than they save.
 _SMALL_BYTES = 8_000_000
 # The loader is what a build waits for; the index is content with what it leaves of the cores.
 _INDEX_NICENESS = 10
-_LOADED = -1
 # Folders of a release in the making that are not part of it.
 _SCRATCH = ("frames", "tallies", "documents", "rejects")
 
@@ -48,11 +44,17 @@ def finish_release(
     manifest: Manifest,
     settings: Settings,
     progress: Progress,
+    loader: StoreLoader | None = None,
+    before: Release | None = None,
+    with_patch: bool = True,
+    check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish what *folder* holds as parts and documents; the release, and the lists of rejects written.
 
     The manifest comes with all that the parts do not say; its id is the time, to which the content hash is added.
-    Without *documents* the folder holds its text index already.
+    Without *documents* the folder holds its text index already. *loader* is one that has had all parts, or none. What
+    went since the release *before* is noted, and *with_patch* all that changed. *check* may refuse what is about to be
+    published.
 
     Raises:
         DamagedRelease: the store does not hold as many statements as the parts.
@@ -75,20 +77,32 @@ def finish_release(
         seconds["answer"] = round(time.monotonic() - started, 3)
         progress("answer", 1, 1)
 
-    started = time.monotonic()
-    _load_and_index(folder, parts, documents, settings, progress, loaded)
-    seconds["load_and_index"] = round(time.monotonic() - started, 3)
     content = format_content(sum_content(part.content for part in parts))
-    names = [str(Path(part.path).relative_to(folder)) for part in parts]
+    release_id = shelf.free_id(manifest.id, content)
+    manifest = msgspec.structs.replace(manifest, id=release_id, content_hash=content, quads=quads, seconds=seconds)
+    files = [
+        ReleaseFile(str(Path(part.path).relative_to(folder)), part.size, part.sha256, part.quads) for part in parts
+    ]
+    made = Release(folder, msgspec.structs.replace(manifest, files=tuple(files)))
+    started = time.monotonic()
+    # While the engine loads in another process, this one has nothing to do.
+    with ThreadPoolExecutor(1) as beside:
+        comparison = beside.submit(compare_with, shelf, before, made, with_patch) if before else None
+        with loader or StoreLoader(folder / "store") as running:
+            _load_and_index(folder, parts, documents, settings, progress, running, loaded)
+        seconds["load_and_index"] = round(time.monotonic() - started, 3)
+        if comparison:
+            progress("compare", 0, 0)
+            files += comparison.result()
+            seconds["compare"] = round(time.monotonic() - started - seconds["load_and_index"], 3)
     return publish_folder(
         shelf,
         folder,
-        manifest=msgspec.structs.replace(manifest, content_hash=content, quads=quads, seconds=seconds),
-        known={
-            name: ReleaseFile(name, part.size, part.sha256, part.quads) for name, part in zip(names, parts, strict=True)
-        },
+        manifest=manifest,
+        known={file.path: file for file in files},
         parent=None,
         progress=progress,
+        check=check,
     )
 
 
@@ -101,14 +115,15 @@ def publish_folder(
     parent: Release | None,
     progress: Progress,
     dump: ReleaseFile | None = None,
+    check: Callable[[Path], None] | None = None,
 ) -> tuple[Release, list[Path]]:
     """Publish a folder that holds all but its manifest; the release, and the lists of rejects written.
 
-    *known* are its parts by path; checksums of what it shares with *parent* are known, too. *dump* is what `joined`
-    gives, where that is known already.
+    The manifest has the id of a release (`Library.free_id`). *known* are its parts and patch by path; checksums of what
+    it shares with *parent* are known, too. *dump* is what `joined` gives, where that is known already.
     """
     started = time.monotonic()
-    release_id = shelf.free_id(manifest.id, manifest.content_hash)
+    release_id = manifest.id
     rejects = publish_rejects(folder / "rejects", shelf.path, release_id)
     for name in _SCRATCH:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -117,9 +132,11 @@ def publish_folder(
     dump = dump or joined(folder, files, manifest.quads)
     seconds = {**manifest.seconds, "checksum": round(time.monotonic() - started, 3)}
     write_manifest(
-        msgspec.structs.replace(manifest, id=release_id, files=files, seconds=seconds, dump=dump),
+        msgspec.structs.replace(manifest, files=files, seconds=seconds, dump=dump),
         folder,
     )
+    if check is not None:
+        check(folder)
     progress("publish", 0, 1)
     release = shelf.publish(folder, release_id)
     progress("publish", 1, 1)
@@ -132,11 +149,12 @@ def _load_and_index(
     documents: Sequence[Path] | None,
     settings: Settings,
     progress: Progress,
+    loader: StoreLoader,
     loaded: Callable[[], None],
 ) -> None:
     """Load the store and write the index; unless small, side by side in processes that give their memory back.
 
-    *loaded* is called when the store can be read: while it is being compacted, a reader keeps the state it opened.
+    *loader* has had the parts already, or none of them. *loaded* is called when the store can be read.
     """
     total = sum(part.text_bytes for part in parts)
     progress("load", 0, total)
@@ -144,101 +162,25 @@ def _load_and_index(
     papers = None if documents is None else [str(path) for path in documents]
     memory_bytes = settings.integer("index_memory_bytes")
     compact = sum(part.quads for part in parts) > settings.integer("compact_above")
-    if total < _SMALL_BYTES:
+    if total < _SMALL_BYTES and not loader.began:
         load_parts(names, str(folder / "store"), compact)
         if papers is not None:
             index_documents(papers, str(folder / "search"), memory_bytes)
         loaded()
         return
-    receiver, sender = _CONTEXT.Pipe(duplex=False)
-    running = [_Child("the loader", 0, load_parts, names, str(folder / "store"), compact, sender)]
+    if not loader.began:
+        for name in names:
+            loader.feed(name)
+    index = None
     if papers is not None:
-        index = (papers, str(folder / "search"), memory_bytes)
-        running.append(_Child("the text index", _INDEX_NICENESS, index_documents, *index))
-    sender.close()
+        index = Child("the text index", _INDEX_NICENESS, index_documents, papers, str(folder / "search"), memory_bytes)
     try:
-        while True:
-            try:
-                bytes_read = receiver.recv()
-                if bytes_read == _LOADED:
-                    loaded()
-                    progress("compact", 0, 0)
-                else:
-                    progress("load", bytes_read, total)
-            except EOFError:
-                break
-        for child in running:
-            child.join()
+        loader.finish(compact, total, progress, loaded)
+        if index is not None:
+            index.join()
     finally:
-        for child in running:
-            child.kill()
-
-
-class _Child:
-    """A process that runs *function* and is called *name* where it fails."""
-
-    def __init__(self, name: str, niceness: int, function: Callable[..., None], *arguments: object) -> None:
-        self._name = name
-        self._failures, failures = _CONTEXT.Pipe(duplex=False)
-        self._process = _CONTEXT.Process(
-            target=_run_child, args=(os.getpid(), niceness, failures, function, *arguments), daemon=True
-        )
-        self._process.start()
-        failures.close()
-
-    def join(self) -> None:
-        """Wait for its end.
-
-        Raises:
-            OSError: it failed; with the reason that it gave.
-        """
-        self._process.join()
-        if self._process.exitcode:
-            reason = f"exit code {self._process.exitcode}"
-            with contextlib.suppress(EOFError):
-                reason = self._failures.recv()
-            raise OSError(f"{self._name} failed: {reason}")
-
-    def kill(self) -> None:
-        """Have it ended, if it has not."""
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._failures.close()
-
-
-def _run_child(
-    parent: int, niceness: int, failures: Connection[str, str], function: Callable[..., None], *arguments: object
-) -> None:
-    die_with_parent(parent)
-    os.nice(niceness)
-    try:
-        function(*arguments)
-    except (OSError, RuntimeError, ValueError) as error:
-        # What engine and text index say of a disk or of a part; a trace of ours would add nothing.
-        failures.send(str(error))
-        sys.exit(1)
-
-
-def load_parts(paths: list[str], store: str, compact: bool, sender: Connection | None = None) -> None:
-    """Load the parts into a new store on disk; *sender* is told the bytes read so far, and `_LOADED` at their end.
-
-    The loader leaves a sorted run of the whole key space for every million quads, and a look-up goes through all of
-    them. Compacted to one, queries were 5 to 10 times faster at 15 M triples, 3 to 6 times at 4 M, for 10 s more in a
-    build of 45 s.
-    """
-    report = sender.send if sender is not None else None
-    target = pyoxigraph.Store(store)
-    target.bulk_load(
-        input=PartsFile([Path(path) for path in paths], report),  # type: ignore[arg-type]
-        format=pyoxigraph.RdfFormat.N_QUADS,
-    )
-    target.flush()
-    if sender is not None:
-        sender.send(_LOADED)
-    if compact:
-        target.optimize()
-        target.flush()
+        if index is not None:
+            index.kill()
 
 
 def index_documents(paths: list[str], folder: str, memory_bytes: int) -> None:

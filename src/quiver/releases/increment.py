@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from quiver.releases.build import BuildReport, make, manifest_of, refuse_if_need
 from quiver.releases.carrying import change_results
 from quiver.releases.changing import change_index, change_parts, change_store, change_tables, reload_above, timed
 from quiver.releases.finish import joined, publish_folder
+from quiver.releases.history import changes_of, keep_changes
 from quiver.releases.joining import compact_store, is_due, join_later_parts
 from quiver.releases.library import Library, Release
 from quiver.releases.rejects import carry_rejects
@@ -27,15 +28,17 @@ from quiver.releases.steps import Making, Plan, plan_files, start_from
 from quiver.releases.tables import Table
 from quiver.releases.verify import blaming
 from quiver.releases.workers import Progress, silent
+from quiver.storage import Location
 
 
 def add(
     library: Path,
-    files: Sequence[Path],
+    files: Sequence[Location],
     *,
     format_name: str = "",
     source: str = "",
     settings: Settings | None = None,
+    executor: Executor | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Publish a release with the records of *files* added to those of the current one.
@@ -53,10 +56,17 @@ def add(
     with shelf.writing():
         parent = _parent(shelf)
         plan = plan_files(files, format_name, source, settings, _next_number(parent))
-        return _publish(shelf, parent, plan, (), settings, progress)
+        return _publish(shelf, parent, plan, (), settings, progress, executor)
 
 
-def remove(library: Path, source: str, *, settings: Settings | None = None, progress: Progress = silent) -> BuildReport:
+def remove(
+    library: Path,
+    source: str,
+    *,
+    settings: Settings | None = None,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+) -> BuildReport:
     """Publish a release without the records of *source*, and without what was derived from them alone.
 
     Raises:
@@ -77,16 +87,17 @@ def remove(library: Path, source: str, *, settings: Settings | None = None, prog
                 hint="`quiver replace` puts other files in its place; a library that is no longer wanted is a folder.",
             )
         plan = Plan([], [], [], {}, max(1, Table(tallies_folder(parent.path)).shares), "", "", _next_number(parent))
-        return _publish(shelf, parent, plan, (source,), settings, progress)
+        return _publish(shelf, parent, plan, (source,), settings, progress, executor)
 
 
 def replace(
     library: Path,
     source: str,
-    files: Sequence[Path],
+    files: Sequence[Location],
     *,
     format_name: str = "",
     settings: Settings | None = None,
+    executor: Executor | None = None,
     progress: Progress = silent,
 ) -> BuildReport:
     """Publish a release with the records of *files* in the place of all that *source* has.
@@ -105,7 +116,7 @@ def replace(
         parent = _parent(shelf)
         _check_source(parent, source)
         plan = plan_files(files, format_name, source, settings, _next_number(parent))
-        return _publish(shelf, parent, plan, (source,), settings, progress)
+        return _publish(shelf, parent, plan, (source,), settings, progress, executor)
 
 
 def _parent(shelf: Library) -> Release:
@@ -146,7 +157,13 @@ def _next_number(parent: Release) -> int:
 
 
 def _publish(
-    shelf: Library, parent: Release, plan: Plan, dropped: tuple[str, ...], settings: Settings, progress: Progress
+    shelf: Library,
+    parent: Release,
+    plan: Plan,
+    dropped: tuple[str, ...],
+    settings: Settings,
+    progress: Progress,
+    executor: Executor | None,
 ) -> BuildReport:
     started = time.monotonic()
     check_change(
@@ -162,7 +179,7 @@ def _publish(
     with shelf.new_folder() as folder, blaming(parent), ThreadPoolExecutor(1) as beside:
         making = Making(folder, Minter(parent.base), dropped=dropped)
         start_from(parent, making)
-        make(plan, making, settings, progress)
+        make(plan, making, settings, progress, executor)
         if plan.paths:
             refuse_if_needed(shelf, making, strict=False)
         kept = making.sources.keys() - set(dropped)
@@ -184,14 +201,21 @@ def _publish(
         change_index(making, settings.integer("index_memory_bytes"), progress)
         now = timed(making, "index", now)
         change_results(making, changed, progress)
-        timed(making, "answer", now)
+        now = timed(making, "answer", now)
+        manifest = msgspec.structs.replace(
+            manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
+        )
+        release_id = shelf.free_id(manifest.id, manifest.content_hash)
+        manifest = msgspec.structs.replace(manifest, id=release_id)
+        made = Release(folder, msgspec.structs.replace(manifest, files=tuple(changed.known.values())))
+        changes = changes_of(changed.removed(), making.parts, parent.base, folder, changed.moved)
+        patch = keep_changes(changes, parent, made, shelf.newer_than(parent.id))
+        timed(making, "compare", now)
         release, lists = publish_folder(
             shelf,
             folder,
-            manifest=msgspec.structs.replace(
-                manifest_of(making, parent.id), quads=changed.quads, content_hash=changed.content_hash
-            ),
-            known=changed.known,
+            manifest=manifest,
+            known={**changed.known, **{file.path: file for file in patch}},
             parent=parent,
             progress=progress,
             dump=dump.result(),

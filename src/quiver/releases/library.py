@@ -129,6 +129,13 @@ class Library:
             )
         return self._open(release_id)
 
+    def current_or_none(self) -> Release | None:
+        """The current release, if there is one that can be read."""
+        try:
+            return self.current()
+        except QuiverError:
+            return None
+
     def release(self, release_id: str) -> Release:
         """The release called *release_id*.
 
@@ -191,6 +198,15 @@ class Library:
             entry.name for entry in self.releases_path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
         )
 
+    def newer_than(self, release_id: str) -> list[Release]:
+        """The releases that were published after *release_id* and can be read: there are some after a roll-back."""
+        found = []
+        for other in self.ids():
+            if other > release_id:
+                with contextlib.suppress(QuiverError):
+                    found.append(self._open(other))
+        return found
+
     @contextlib.contextmanager
     def writing(self, wait_s: float = 0.0) -> Iterator[None]:
         """Hold the library for one writer; what killed writers left behind is removed first.
@@ -213,8 +229,12 @@ class Library:
                             hint="Try again when it has ended.",
                         ) from None
                     time.sleep(0.1)
-            self._remove_debris()
-            yield
+            try:
+                self._remove_debris()
+                yield
+            finally:
+                # Closing is not enough: a process that was forked meanwhile has the file open, too.
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _remove_debris(self) -> None:
         self._withdraw()
@@ -270,6 +290,7 @@ class Library:
         sync_folder(self.releases_path)
         self.point_to(release_id)
         pending.unlink()
+        sync_folder(self.path)
         return self._open(release_id)
 
     def free_id(self, moment: str, content_hash: str) -> str:
@@ -366,3 +387,12 @@ def stamp(moment: datetime) -> str:
     '20261124T010203456Z'
     """
     return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}Z"
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Give *source*, which never changes, the name *target* too; a copy where the file system has no hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -98,6 +98,7 @@ def build_from_rdf(
             manifest=manifest,
             settings=settings,
             progress=progress,
+            before=shelf.current_or_none(),
         )
     return release
 

@@ -17,9 +17,9 @@ from quiver.errors import InvalidRecord
 from quiver.identifiers import normalise_base
 from quiver.mapping import OUTWARD
 from quiver.namespaces import term
-from quiver.releases.changing import link_file
 from quiver.releases.finish import finish_release
-from quiver.releases.library import Library, Release, stamp
+from quiver.releases.gone import carry_gone
+from quiver.releases.library import Library, Release, link_file, stamp
 from quiver.releases.rejects import carry_rejects
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.space import check_rewrite
@@ -62,6 +62,7 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
             shutil.copytree(parent.search_path, folder / "search")
             if (parent.path / SETTLED).is_dir():
                 shutil.copytree(parent.path / SETTLED, folder / SETTLED, copy_function=_link)
+            carry_gone(parent.path, folder)
             carry_rejects(shelf.path, parent.id, folder / "rejects", parent.manifest.sources, {})
             now = datetime.now(UTC)
             manifest = msgspec.structs.replace(

@@ -12,9 +12,12 @@ import msgspec
 
 from quiver.records import Item, RecordError, json_line
 from quiver.releases.durability import make_folder, sync_file, sync_folder
+from quiver.releases.redactor import Redactor
 from quiver.releases.spool import Frame
 
 _CONFLICT: Final = "another record of this source has the same key and other content"
+REDACTED: Final = "redacted: taken out of this library for good, so that it is not taken in again"
+_TAKEN_OUT: Final = "; the source's own text is redacted"
 
 
 class RejectWriter:
@@ -49,6 +52,10 @@ class RejectWriter:
         )
         return str(RecordError(file, frame.locator, reason, frame.key))
 
+    def write_redacted(self, file: str, locator: str) -> None:
+        """A record that the library has a redaction for: no more is told of it than where it stands."""
+        self._write({"file": file, "line": locator, "key": "", "reason": REDACTED})
+
     def _write(self, value: dict[str, object]) -> None:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +65,43 @@ class RejectWriter:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def redacted_error(redactor: Redactor, error: RecordError, source: str) -> RecordError:
+    """*error* as it may be kept: without the source's text and key where they hold something that is taken out."""
+    raw = error.raw.decode("utf-8", "replace")
+    if redactor.holds(raw) or redactor.holds(error.key) or redactor.takes_out(source, error.key):
+        reason = redactor.text(error.reason) + _TAKEN_OUT
+        return RecordError(redactor.file_name(error.file), error.locator, reason, hint=redactor.text(error.hint))
+    return RecordError(
+        redactor.file_name(error.file),
+        error.locator,
+        redactor.text(error.reason),
+        error.key,
+        redactor.text(error.hint),
+        error.raw,
+    )
+
+
+def redact_rejects(library: Path, parent: str, folder: Path, sources: Iterable[str], redactor: Redactor) -> None:
+    """Take over to *folder* what the release *parent* could not read of *sources*, as far as it may be kept."""
+    for slug in sources:
+        listing = library / "rejected" / slug / f"{parent}.jsonl"
+        if not listing.is_file():
+            continue
+        writer = RejectWriter(folder, slug, "carried")
+        with listing.open("rb") as lines:
+            for line in lines:
+                reject = _REJECT.decode(line)
+                if reject.reason.startswith(_CONFLICT):
+                    continue  # Decided again, and told again.
+                if reject.reason == REDACTED:
+                    writer.write_redacted(redactor.file_name(reject.file), reject.line)
+                    continue
+                raw = base64.b64decode(reject.raw_base64) if reject.raw_base64 else reject.raw.encode()
+                error = RecordError(reject.file, reject.line, reject.reason, reject.key, reject.hint, raw)
+                writer.write_error(redacted_error(redactor, error, slug))
+        writer.close()
 
 
 def carry_rejects(
@@ -90,6 +134,10 @@ class _Reject(msgspec.Struct):
     key: str
     reason: str
     raw: str = "{}"
+    raw_base64: str = ""
+    file: str = ""
+    line: str = ""
+    hint: str = ""
 
 
 class _Kind(msgspec.Struct):

@@ -14,6 +14,7 @@ from quiver.config import Settings
 from quiver.errors import NotEnoughDisk
 from quiver.manifest import Manifest
 from quiver.releases.steps import expanded_size
+from quiver.storage import Location, name_of, size_of
 
 # Bytes of disk for each byte of records, at the peak of a build. What stays was 4.7 (records with abstracts) and 12
 # (mostly without); the loader needs its store twice.
@@ -33,7 +34,7 @@ _COMPACTED: Final = 1.2
 _MOVED: Final = 4.0
 
 
-def check_build(folder: Path, files: Sequence[Path], settings: Settings, *, before: Manifest | None = None) -> None:
+def check_build(folder: Path, files: Sequence[Location], settings: Settings, *, before: Manifest | None = None) -> None:
     """Refuse to begin a build of *files* that will probably not fit; *before* is a release of the library, if any.
 
     Raises:
@@ -44,7 +45,7 @@ def check_build(folder: Path, files: Sequence[Path], settings: Settings, *, befo
 
 def check_change(
     folder: Path,
-    files: Sequence[Path],
+    files: Sequence[Location],
     settings: Settings,
     *,
     before: Manifest,
@@ -89,7 +90,7 @@ def _check(folder: Path, needed: int, settings: Settings) -> None:
         )
 
 
-def _records_bytes(files: Sequence[Path], before: Manifest | None) -> int:
+def _records_bytes(files: Sequence[Location], before: Manifest | None) -> int:
     """What a build of *files* takes at its peak."""
     ratio = _PEAK
     if before is not None and (read := _read(before)):
@@ -97,8 +98,8 @@ def _records_bytes(files: Sequence[Path], before: Manifest | None) -> int:
     return int(ratio * _size(files))
 
 
-def _size(files: Sequence[Path]) -> int:
-    return sum(expanded_size(path.name, path.stat().st_size) for path in files)
+def _size(files: Sequence[Location]) -> int:
+    return sum(expanded_size(name_of(path), size_of(path)) for path in files)
 
 
 def _read(manifest: Manifest) -> int:

@@ -50,6 +50,7 @@ class FrameWriter:
 
     def close(self) -> None:
         if self._buffer:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("ab") as file:
                 file.write(self._buffer)
             self._buffer.clear()

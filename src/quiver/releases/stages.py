@@ -22,12 +22,14 @@ from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
 from quiver.releases.deriving import write_tally
 from quiver.releases.documents import DocumentWriter
-from quiver.releases.rejects import RejectWriter
+from quiver.releases.redactor import redactor_of
+from quiver.releases.rejects import RejectWriter, redacted_error
 from quiver.releases.settled import Settled, SettledTable, SettledWriter, papers_folder, settled_of
 from quiver.releases.spool import Frame, FrameWriter, read_frames
 from quiver.releases.tables import table_path
 from quiver.releases.workers import advance
 from quiver.search import SearchDocument
+from quiver.storage import located
 
 _ITEM = msgspec.msgpack.Decoder(Record | ClusterPage)
 # The name of the file of listings among the frames of a share; the body of a listing that is no more.
@@ -57,7 +59,10 @@ def part_path(source: str, kind: str, generation: int, share: int | None = None)
 
 
 class ReadTask(msgspec.Struct, frozen=True):
-    """Read one input file into frames; `input` is its number among the release's inputs."""
+    """Read one input file into frames; `input` is its number among the release's inputs.
+
+    `redactions` is the path of the library's list of what was taken out for good.
+    """
 
     path: str
     format_name: str
@@ -68,6 +73,7 @@ class ReadTask(msgspec.Struct, frozen=True):
     max_record_bytes: int
     every: int = 1
     offset: int = 0
+    redactions: str = ""
 
 
 class ReadDone(msgspec.Struct, frozen=True):
@@ -84,10 +90,14 @@ _TELL_EVERY = 1000
 
 
 def read_input(task: ReadTask) -> ReadDone:
-    """Read one file; its papers go to frames by share, its pages to one file, its errors to the list of rejects."""
+    """Read one file; its papers go to frames by share, its pages to one file, its errors to the list of rejects.
+
+    What the library has a redaction for is taken out of it, or refused, before anything else sees it.
+    """
     folder = Path(task.folder)
+    redactor = redactor_of(task.redactions)
     opened = open_file(
-        Path(task.path),
+        located(task.path),
         format_name=task.format_name,
         source=task.source,
         max_record_bytes=task.max_record_bytes,
@@ -98,10 +108,8 @@ def read_input(task: ReadTask) -> ReadDone:
     writers: dict[int, FrameWriter] = {}
     pages = FrameWriter(frames_path(folder, opened.source, -1) / name)
     rejects = RejectWriter(folder / "rejects", opened.source, f"read-{name}")
-    counts = {"papers": 0, "pages": 0, "unreadable": 0}
+    counts = {"papers": 0, "pages": 0, "unreadable": 0, "redacted": 0}
     messages: list[str] = []
-    for share in range(-1, task.shares):
-        frames_path(folder, opened.source, share).mkdir(parents=True, exist_ok=True)
     told = 0
     for count, read in enumerate(opened):
         if count % _TELL_EVERY == 0:
@@ -109,11 +117,20 @@ def read_input(task: ReadTask) -> ReadDone:
             told = opened.bytes_read
         if isinstance(read, RecordError):
             counts["unreadable"] += 1
-            rejects.write_error(read)
+            rejects.write_error(read if redactor is None else redacted_error(redactor, read, opened.source))
             if len(messages) < _MESSAGES_SHOWN:
                 messages.append(str(read))
             continue
         item = read.item
+        if redactor is not None:
+            left = redactor.item(item, opened.source)
+            if left is not item:
+                counts["redacted"] += 1
+            if left is None:
+                counts["unreadable"] += 1
+                rejects.write_redacted(redactor.file_name(opened.report.name), read.locator)
+                continue
+            item = left
         body = canonical_bytes(item)
         key = item.local_key()
         frame = Frame(key, hashlib.sha256(body).digest(), task.input, read.locator, body)
@@ -133,8 +150,10 @@ def read_input(task: ReadTask) -> ReadDone:
     rejects.close()
     report = opened.report
     total = counts["papers"] + counts["pages"] + counts["unreadable"]
+    if counts["redacted"]:
+        messages.append(f"{report.name}: what was redacted in this library, in {counts['redacted']:,} records")
     known = Input(
-        report.name,
+        report.name if redactor is None else redactor.file_name(report.name),
         report.size,
         report.sha256,
         report.reader,

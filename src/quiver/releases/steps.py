@@ -9,6 +9,7 @@ processes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 
 from quiver.config import Settings
 from quiver.dumps import Part, PartWriter
+from quiver.errors import InvalidRecord
 from quiver.identifiers import Minter
 from quiver.manifest import Input, Manifest, SourceCounts
 from quiver.mapping import map_rules, map_source, map_source_file
@@ -24,8 +26,21 @@ from quiver.readers import open_file
 from quiver.readers.streams import COMPRESSION_ENDINGS
 from quiver.releases.deriving import DeriveDone, DeriveTask, derive_share
 from quiver.releases.library import Release
-from quiver.releases.stages import MapDone, MapTask, ReadDone, ReadTask, map_share, part_path, read_input
-from quiver.releases.workers import Workers, worker_count
+from quiver.releases.loading import StoreLoader
+from quiver.releases.redactions import list_path
+from quiver.releases.redactor import redactor_of
+from quiver.releases.stages import (
+    MapDone,
+    MapTask,
+    ReadDone,
+    ReadTask,
+    frames_path,
+    map_share,
+    part_path,
+    read_input,
+)
+from quiver.releases.workers import Need, Workers, worker_count
+from quiver.storage import Location, expanded, name_of, size_of
 
 # How much larger a compressed file's content is, for dealing out work and for estimates only.
 _EXPANSION = 5
@@ -37,7 +52,7 @@ DERIVED = ""
 class Plan:
     """The inputs with their sources, and into how many shares each source's papers and the derived keys are dealt."""
 
-    paths: list[Path]
+    paths: list[Location]
     sources: list[str]
     splits: list[int]  # into how many tasks each file is read
     shares: dict[str, int]
@@ -73,6 +88,13 @@ class Making:
     unindexed: list[str] = field(default_factory=list)
     conflicts: dict[tuple[str, str], set[str]] = field(default_factory=dict)  # source and kind -> keys
     taken: bool = False  # whether any record of the new files stands
+    loader: StoreLoader | None = None  # of the store, where parts are loaded while others are still to be written
+    fed: set[str] = field(default_factory=set)
+
+    @property
+    def library(self) -> Path:
+        """The library that the release is made in."""
+        return self.folder.parents[1]
 
     @property
     def generation(self) -> int:
@@ -103,6 +125,12 @@ class Making:
         if part is not None:
             self.parts.append(part)
 
+    def feed(self, part: Part | None) -> None:
+        """Have *part* loaded, if parts are as soon as they are there, and it is not yet."""
+        if self.loader is not None and part is not None and part.path not in self.fed:
+            self.fed.add(part.path)
+            self.loader.feed(part.path)
+
     def supersede(self, area: str, iris: Sequence[str]) -> None:
         if iris:
             self.superseded.setdefault(area, []).extend(iris)
@@ -121,27 +149,31 @@ def by_number(inputs: Sequence[Input], value: Callable[[Input], str]) -> tuple[s
     return tuple(known.get(number, "") for number in range(max(known, default=-1) + 1))
 
 
-def plan_files(files: Sequence[Path], format_name: str, source: str, settings: Settings, first_number: int = 0) -> Plan:
+def plan_files(
+    files: Sequence[Location], format_name: str, source: str, settings: Settings, first_number: int = 0
+) -> Plan:
     """How the work on *files* is dealt out.
 
     Raises:
         UnknownFormat, InvalidRecord: *format_name* or *source* is none.
         OSError: a file cannot be opened.
+        StorageUnavailable, MissingExtra: an URL cannot.
     """
+    paths = expanded(files)
     sources, splits = [], []
     sizes: dict[str, int] = {}
     share_bytes = max(1, settings.integer("partition_bytes"))
     jobs = worker_count(settings.integer("jobs"))
-    for path in files:
+    for path in paths:
         opened = open_file(path, format_name=format_name, source=source)
         opened.close()
         sources.append(opened.source)
-        size = expanded_size(path.name, path.stat().st_size)
+        size = expanded_size(name_of(path), size_of(path))
         sizes[opened.source] = sizes.get(opened.source, 0) + size
         splits.append(min(jobs, 1 + size // share_bytes) if opened.splits else 1)
     shares = {slug: max(1, round(size / share_bytes)) for slug, size in sizes.items()}
     derived = min(256, sum(shares.values()))
-    return Plan(list(files), sources, splits, shares, derived, format_name, source, first_number)
+    return Plan(paths, sources, splits, shares, derived, format_name, source, first_number)
 
 
 def expanded_size(name: str, size: int) -> int:
@@ -150,10 +182,15 @@ def expanded_size(name: str, size: int) -> int:
 
 
 def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers) -> None:
-    """Read the planned files to frames."""
+    """Read the planned files to frames.
+
+    Raises:
+        InvalidRecord: the name of a source holds what was taken out of the library.
+    """
+    check_slugs(plan, list_path(making.library))
     tasks = [
         ReadTask(
-            str(path),
+            str(path.absolute() if isinstance(path, Path) else path),
             plan.format_name,
             plan.source,
             plan.first_number + index,
@@ -162,11 +199,12 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
             settings.integer("max_record_bytes"),
             every,
             offset,
+            str(list_path(making.library)),
         )
         for index, (path, slug, every) in enumerate(zip(plan.paths, plan.sources, plan.splits, strict=True))
         for offset in range(every)
     ]
-    done: list[ReadDone] = workers.run("read", read_input, tasks, sum(path.stat().st_size for path in plan.paths))
+    done: list[ReadDone] = workers.run("read", read_input, tasks, sum(map(size_of, plan.paths)))
     inputs: dict[int, Input] = {}
     for task, result in zip(tasks, done, strict=True):
         known = result.input
@@ -183,6 +221,22 @@ def read_files(plan: Plan, making: Making, settings: Settings, workers: Workers)
         making.count(known.source, SourceCounts(read=known.read, rejected=known.unreadable))
     making.inputs.extend(inputs[index] for index in sorted(inputs))
     making.seconds["read"] = workers.seconds
+
+
+def check_slugs(plan: Plan, redactions: Path) -> None:
+    """Refuse a source whose name holds what the list at *redactions* takes out.
+
+    Raises:
+        InvalidRecord: it does.
+    """
+    redactor = redactor_of(str(redactions))
+    for slug in plan.sources if redactor else ():
+        if redactor is not None and redactor.holds(slug):
+            raise InvalidRecord(
+                "the name of a source holds what was redacted in this library; nothing was published",
+                value=slug,
+                hint="Give it another name: --source.",
+            )
 
 
 def revise_inputs(making: Making) -> None:
@@ -221,7 +275,7 @@ def map_papers(plan: Plan, making: Making, workers: Workers) -> None:
         for slug, shares in plan.shares.items()
         for share in range(shares)
     ]
-    done: list[MapDone] = workers.run("map", map_share, tasks)
+    done: list[MapDone] = workers.run("map", map_share, tasks, needs=_frames, arrived=lambda one: making.feed(one.part))
     for task, result in zip(tasks, done, strict=True):
         slug = task.source
         making.keep(result.part)
@@ -241,13 +295,18 @@ def map_papers(plan: Plan, making: Making, workers: Workers) -> None:
     making.seconds["map"] = workers.seconds
 
 
+def _frames(task: MapTask) -> list[Need]:
+    return [Need(str(frames_path(Path(), task.source, task.share)))]
+
+
 def derive(plan: Plan, making: Making, workers: Workers) -> None:
     """Derive what the tallies touch."""
+    tallies = [(os.path.relpath(path, making.folder), pieces) for path, pieces in making.tallies]
     tasks = [
         DeriveTask(
             share,
             plan.derived_shares,
-            tuple((path, *pieces[share]) for path, pieces in making.tallies),
+            tuple((path, *pieces[share]) for path, pieces in tallies),
             making.minter.base,
             str(making.folder),
             making.generation,
@@ -255,7 +314,9 @@ def derive(plan: Plan, making: Making, workers: Workers) -> None:
         )
         for share in range(plan.derived_shares)
     ]
-    done: list[DeriveDone] = workers.run("derive", derive_share, tasks)
+    done: list[DeriveDone] = workers.run(
+        "derive", derive_share, tasks, needs=_tallies, arrived=lambda one: making.feed(one.part)
+    )
     for result in done:
         making.keep(result.part)
         making.documents.append(Path(result.documents_path))
@@ -271,6 +332,10 @@ def derive(plan: Plan, making: Making, workers: Workers) -> None:
             rules.write(lines)
         making.keep(rules.close())
     making.seconds["derive"] = workers.seconds
+
+
+def _tallies(task: DeriveTask) -> list[Need]:
+    return [Need(*piece) for piece in task.pieces]
 
 
 def map_sources(making: Making) -> None:

@@ -107,10 +107,12 @@ class _TableFile:
                     if magic != _MAGIC:
                         raise ValueError("its end is not that of a table")
                     file.seek(-_TAIL.size - size, os.SEEK_END)
-                    self._blocks = _INDEX_DECODER.decode(_unpack(file.read(size)))
+                    blocks = _INDEX_DECODER.decode(_unpack(file.read(size)))
                 except (OSError, ValueError, zstandard.ZstdError) as error:
                     raise self._damaged(error) from error
-            self._firsts = [block.first for block in self._blocks]
+            # In this order: another thread goes by `_blocks`.
+            self._firsts = [block.first for block in blocks]
+            self._blocks = blocks
         return self._blocks
 
     def get(self, keys: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -195,6 +197,11 @@ class Table:
             if key != last and value and mine:
                 yield key, value
             last = key
+
+
+def read_table(path: Path) -> Iterator[tuple[str, bytes]]:
+    """All that one file of a table holds, also what a later generation has put something else in the place of."""
+    return _TableFile(path).entries()
 
 
 def _dated(file: _TableFile) -> Iterator[tuple[str, int, bytes]]:

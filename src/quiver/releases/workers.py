@@ -6,15 +6,33 @@ import gc
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from quiver.processes import die_with_parent
 
-Task = TypeVar("Task")
+
+class Task(Protocol):
+    """What every task has, besides what it is about: a folder, in which its function reads and writes."""
+
+    @property
+    def folder(self) -> str: ...
+
+
+class Need(msgspec.Struct, frozen=True, array_like=True):
+    """What a task reads below its folder: all files of the folder *path*, or with a length these bytes of a file."""
+
+    path: str
+    offset: int = 0
+    length: int | None = None
+
+
+SomeTask = TypeVar("SomeTask", bound=Task)
 Done = TypeVar("Done")
 
 # Told the step, what is done of it, and its total (0 where unknown), in the step's own unit.
@@ -58,6 +76,10 @@ def silent(step: str, done: int, total: int) -> None:
     """Progress that nobody watches."""
 
 
+def no_one_waits(result: object) -> None:
+    """What is done with a result that nobody waits for."""
+
+
 def worker_count(jobs: int) -> int:
     """How many processes the setting `jobs` means: one for each core where it is 0."""
     return jobs or os.cpu_count() or 1
@@ -91,9 +113,24 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, step: str, function: Callable[[Task], Done], tasks: Sequence[Task], total: int = 0) -> list[Done]:
+    @property
+    def several(self) -> bool:
+        """Whether tasks are done beside each other."""
+        return self._pool is not None
+
+    def run(
+        self,
+        step: str,
+        function: Callable[[SomeTask], Done],
+        tasks: Sequence[SomeTask],
+        total: int = 0,
+        needs: Callable[[SomeTask], Iterable[Need]] | None = None,
+        arrived: Callable[[Done], None] = no_one_waits,
+    ) -> list[Done]:
         """*function* of every task; `seconds` is what the step took.
 
+        *arrived* is told each result when it and its files are there, in no order.
+        Here all tasks see the one folder; elsewhere they are brought what *needs* says they read of earlier steps.
         Progress is counted by what tasks tell `advance`, up to *total*, or in tasks where no total is given.
         """
         started = time.monotonic()
@@ -103,14 +140,15 @@ class Workers:
             results = []
             for task in tasks:
                 results.append(function(task))
+                arrived(results[-1])
                 self._progress(step, total * len(results) // len(tasks) or len(results), total or len(tasks))
         else:
             futures = [self._pool.submit(function, task) for task in tasks]
             pending: set[Future[Done]] = set(futures)
             while pending:
-                done, pending = wait(pending, timeout=_LOOK_EVERY_S, return_when="FIRST_EXCEPTION")
+                done, pending = wait(pending, timeout=_LOOK_EVERY_S, return_when="FIRST_COMPLETED")
                 for future in done:
-                    future.result()
+                    arrived(future.result())
                 at = self._counter.value if total else len(tasks) - len(pending)
                 self._progress(step, at, total or len(tasks))
             results = [future.result() for future in futures]

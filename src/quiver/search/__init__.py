@@ -10,6 +10,7 @@ from quiver.search.documents import (
     Snippet,
 )
 from quiver.search.index import SearchIndex
+from quiver.search.inspecting import deleted_documents, stored_documents, unexplained_terms
 from quiver.search.language import parse_search
 from quiver.search.snippets import compile_beginnings, mark_pieces, split_at
 from quiver.search.updating import is_worn, link_index, rewrite_index, update_index
@@ -25,12 +26,15 @@ __all__ = [
     "SearchIndex",
     "Snippet",
     "compile_beginnings",
+    "deleted_documents",
     "is_worn",
     "link_index",
     "mark_pieces",
     "parse_search",
     "rewrite_index",
     "split_at",
+    "stored_documents",
+    "unexplained_terms",
     "update_index",
     "write_index",
 ]

@@ -27,6 +27,7 @@ from quiver.web.graph import CurrentGraph, current_graph
 from quiver.web.graph_store import create_graph_store
 from quiver.web.heads import head_of
 from quiver.web.links import links, this_page
+from quiver.web.name_links import homonym, name_link, set_byline
 from quiver.web.pages import create_pages
 from quiver.web.panels import Panels
 from quiver.web.problems import register_problems
@@ -96,7 +97,7 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
     app.register_blueprint(create_search(settings))
     app.register_blueprint(create_rejects(shelf, settings))
     app.register_blueprint(create_suggestions())
-    app.register_blueprint(create_resources(holder, panels, settings))
+    app.register_blueprint(create_resources(panels, settings))
     app.register_blueprint(create_vocabulary())
     app.register_blueprint(create_downloads(shelf, settings))
     app.register_blueprint(create_service(holder, metrics, settings))
@@ -105,6 +106,9 @@ def create_app(library: Path, settings: Settings, evaluator: Evaluator | None = 
         graph = g.get("graph")
         return {
             "href": links().href,
+            "homonym": homonym,
+            "name_link": name_link,
+            "set_byline": set_byline,
             "head_of": head_of,
             "this_page": this_page,
             "site_title": settings.text("title"),

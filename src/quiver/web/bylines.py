@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from quiver.names import display_name, name_key, split_homonym
 from quiver.web.graph import Graph
 
 NAMES_SHOWN: Final = 50
 NO_NAME: Final = "(no name)"
+# Of figures that are lower bounds.
+AT_LEAST: Final = "At least: some bylines may be cut."
 
 # Byline status -> what it means, in a few words and in a sentence.
 STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -26,8 +28,7 @@ STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(NamedTuple):
     """One name on a byline: as displayed, its homonym number, and the IRI of its name cluster."""
 
     name: str
@@ -88,19 +89,13 @@ def byline_of(graph: Graph, names: Sequence[str], status: str, most: int = NAMES
     """
     signers = tuple(
         Signer(
-            display_name(name) or NO_NAME,
-            split_homonym(name)[1] or "",
-            graph.minter.name_cluster(name_key(name)),
+            (display_name(bare) if number else bare) or NO_NAME, number or "", graph.minter.name_cluster(name_key(name))
         )
         for name in names[:most]
+        for bare, number in (split_homonym(name),)
     )
     return Byline(signers, len(names), status.rpartition("#")[2])
 
 
 def _signer(name: str, cluster: str, numbers: dict[str, str]) -> Signer:
     return Signer(name or NO_NAME, numbers.get(cluster, ""), cluster)
-
-
-def any_cut(bylines: Sequence[Byline]) -> bool:
-    """Whether figures that rest on these bylines are lower bounds."""
-    return any(byline.cut for byline in bylines)

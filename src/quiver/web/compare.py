@@ -12,8 +12,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from quiver.errors import InvalidParameter
 from quiver.names import name_key
-from quiver.web.bylines import any_cut
+from quiver.web.bylines import AT_LEAST
 from quiver.web.charts import Series, fill_years, paired_chart, percent, swatch
+from quiver.web.cut_names import cut_names
 from quiver.web.graph import Graph, current_graph
 from quiver.web.links import location
 from quiver.web.panels import Panel, Panels, PanelSpec, number_of, text_of
@@ -131,14 +132,17 @@ def _panels(graph: Graph, panels: Panels, names: Sequence[Name], page: int) -> l
     def opened(spec: PanelSpec) -> Panel:
         return panels.open(graph, spec, one, page if spec.paged else 1, values)
 
+    cut = cut_names(graph)
     beside, count, papers = opened(_SIDE_BY_SIDE), opened(_COUNT), opened(_PAPERS)
     wholes = {text_of(row, "name"): number_of(row, "papers") or 0 for row in beside.rows}
     papers.note = _in_common(names, wholes, number_of(count.rows[0], "papers") or 0 if count.rows else 0)
-    if any_cut([paper.byline for paper in papers.papers]):
-        papers.note += " At least: some bylines may be cut."
     shown = [beside, papers, *(opened(spec) for spec in _OTHERS), opened(_YEARS)]
-    for panel in shown[1:]:
-        panel.denominator = f"Of {_of(names[0], wholes)} and {_of(names[1], wholes)}." if panel.rows else ""
+    of = " and ".join(_of(name, wholes, at_least=name.iri in cut) for name in names)
+    for panel in shown:
+        if panel is not beside:
+            panel.denominator = f"Of {of}." if panel.rows else ""
+        if panel.rows and any(name.iri in cut for name in names):
+            panel.note = f"{panel.note} {AT_LEAST}".strip()
         for head in panel.columns:
             word, _, which = head.label.partition(" ")
             if which in _WHICH:
@@ -156,9 +160,9 @@ def _in_common(names: Sequence[Name], wholes: Mapping[str, int], count: int) -> 
     return f"{papers}: {percent(count, wholes[fewer.iri])} of those of {fewer.label}."
 
 
-def _of(name: Name, wholes: Mapping[str, int]) -> str:
+def _of(name: Name, wholes: Mapping[str, int], *, at_least: bool) -> str:
     count = wholes[name.iri]
-    return f"{count:,} paper{'' if count == 1 else 's'} of {name.label}"
+    return f"{'at least ' if at_least else ''}{count:,} paper{'' if count == 1 else 's'} of {name.label}"
 
 
 def _draw_years(names: Sequence[Name], panel: Panel) -> None:

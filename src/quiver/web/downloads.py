@@ -15,10 +15,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from quiver.config import Settings
 from quiver.descriptions import dataset_description
 from quiver.errors import NotAcceptable, NotFound, QuiverError
+from quiver.manifest import PATCH_FORMS, ReleaseFile
 from quiver.negotiation import HTML, JSON, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose
 from quiver.releases import Lease, Library, Release
 from quiver.web.graph import current_graph
 from quiver.web.links import href, location
+from quiver.web.release_feed import releases_atom
 from quiver.web.service import write_triples
 
 _CHUNK_BYTES: Final = 1 << 18
@@ -34,11 +36,12 @@ _DUMP_NAMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A dump as one file: its name, what it is called, its address."""
+    """A file to take away: its name, what it is called, its address, itself."""
 
     name: str
     label: str
     href: str
+    file: ReleaseFile
 
 
 def create_downloads(library: Library, settings: Settings) -> Blueprint:
@@ -53,20 +56,30 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
     @blueprint.get("/dumps/")
     def dumps() -> str:
         releases = [release for release in kept_releases(library) if release.manifest.dump]
-        return render_template("dumps.html", releases=[(release.manifest, downloads(release)) for release in releases])
+        return render_template(
+            "dumps.html",
+            releases=[(release.manifest, downloads(release), patches(release)) for release in releases],
+        )
 
     @blueprint.get("/dumps/<release_id>/quiver-<name>.<any(nq, nt, ttl):extension>.gz")
     def dump(release_id: str, name: str, extension: str) -> Response:
         release = library.release(release_id)
         if name != release_id or extension not in dump_extensions(release) or release.manifest.dump is None:
             raise NotFound(f"no such dump of release {release_id}", value=request.path, hint="/dumps/ lists them.")
-        response = Response(_stream(release.part_paths, release.hold()), content_type=_DUMP_NAMES[extension][1])
-        # A file to keep in the form in which its checksum was taken: gzip is its format, not a coding of the transfer.
-        response.content_type = "application/gzip"
-        response.content_length = release.manifest.dump.size
-        response.set_etag(release.manifest.dump.sha256)
-        response.headers["Cache-Control"] = "max-age=31536000, immutable"
-        return _unchanged(response, request.if_none_match)
+        return _file(release, release.manifest.dump, release.part_paths)
+
+    @blueprint.get("/dumps/<release_id>/patch-<name>.<any('rdfp', 'added.nq', 'removed.nq'):ending>.gz")
+    def patch(release_id: str, name: str, ending: str) -> Response:
+        release = library.release(release_id)
+        form = next(form for form, (known, _) in PATCH_FORMS.items() if known == ending)
+        file = release.manifest.patches.get(form)
+        if name != release_id or file is None:
+            raise NotFound(f"no such patch of release {release_id}", value=request.path, hint="/dumps/ lists them.")
+        return _file(release, file, [release.path / file.path])
+
+    @blueprint.get("/releases.atom")
+    def feed() -> Response:
+        return releases_atom(kept_releases(library), current_graph().base, settings)
 
     @blueprint.get("/releases/<release_id>")
     @blueprint.get("/releases/<release_id>.<any(html, ttl, nt, jsonld, rdf, json):extension>")
@@ -89,7 +102,8 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
             return Response(
                 render_template(
                     "release.html", release=manifest, formats=formats, current=current_graph().id == manifest.id,
-                    downloads=downloads(library.release(release_id)),
+                    downloads=downloads(library.release(release_id)), patches=patches(library.release(release_id)),
+                    previous_is_kept=manifest.parent in library.ids(),
                 )
             )  # fmt: skip
         triples = dataset_description(manifest, title=settings.text("title"), licence=settings.text("licence"))
@@ -98,6 +112,20 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
         return response
 
     return blueprint
+
+
+def _file(release: Release, file: ReleaseFile, paths: list[Path]) -> Response:
+    """The *file* that *paths* are together: one to keep in the form in which its checksum was taken.
+
+    Gzip is its format, not a coding of the transfer.
+    """
+    response = Response(_stream(paths, release.hold()), content_type="application/gzip")
+    response.content_length = file.size
+    response.set_etag(file.sha256)
+    response.headers["Cache-Control"] = "max-age=31536000, immutable"
+    address = location(f"releases/{release.id}")
+    response.headers["Link"] = f'<{address}>; rel="describedby"'
+    return _unchanged(response, request.if_none_match)
 
 
 def _negotiate() -> Format:
@@ -125,15 +153,28 @@ def dump_extensions(release: Release) -> tuple[str, ...]:
 
 
 def downloads(release: Release) -> list[Download]:
-    """The release's dump under the name of each syntax that it is valid in."""
+    """The release's dump under the name of each syntax that it is valid in; none where it has no dump."""
+    dump = release.manifest.dump
     return [
         Download(
             f"quiver-{release.id}.{extension}.gz",
             _DUMP_NAMES[extension][0],
             href(f"dumps/{release.id}/quiver-{release.id}.{extension}.gz"),
+            dump,
         )
         for extension in dump_extensions(release)
+        if dump is not None
     ]
+
+
+def patches(release: Release) -> list[Download]:
+    """What leads from the release's parent to it, in each form."""
+    found = []
+    for form, (ending, label) in PATCH_FORMS.items():
+        if file := release.manifest.patches.get(form):
+            name = f"patch-{release.id}.{ending}.gz"
+            found.append(Download(name, label, href(f"dumps/{release.id}/{name}"), file))
+    return found
 
 
 def _unchanged(response: Response, held: ETags) -> Response:

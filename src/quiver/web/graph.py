@@ -24,7 +24,7 @@ from quiver.evaluation.local import answer_searches
 from quiver.evaluation.remote import rewrite
 from quiver.identifiers import Minter
 from quiver.manifest import Manifest
-from quiver.releases import Lease, Library, Release
+from quiver.releases import GoneTable, Lease, Library, Release
 from quiver.search import SearchIndex
 from quiver.telemetry import logger
 
@@ -71,6 +71,14 @@ class Graph:
     @cached_property
     def search(self) -> SearchIndex:
         return SearchIndex(self.release.search_path)
+
+    def went_in(self, path: str) -> str | None:
+        """The id of the release with which the document at *path* went; None where none did."""
+        return self._gone.went_in(path)
+
+    @cached_property
+    def _gone(self) -> GoneTable:
+        return GoneTable(self.release.path)
 
     def ready(self, bound: BoundQuery) -> BoundQuery:
         """*bound* with its text searches answered, so that it can be run on the store."""
@@ -135,7 +143,6 @@ class CurrentGraph:
         self._lock = threading.Lock()
         self._graph: Graph | None = None
         self._looked = 0.0
-        self._opened: dict[str, Graph] = {}
         # Those before it that requests may still be answered from.
         self._former: list[weakref.ref[Graph]] = []
 
@@ -183,27 +190,6 @@ class CurrentGraph:
                 gc.collect()
                 self._former = [one for one in self._former if one() is not None]
 
-    def held_before(self, path: str) -> bool:
-        """Whether one of the kept releases before the current one says anything about the resource at *path*."""
-        return any(graph.holds(graph.base + path) for graph in self._earlier())
-
-    def _earlier(self) -> Iterator[Graph]:
-        current = self.library.current_id() or ""
-        kept = [release_id for release_id in self.library.ids() if release_id < current]
-        with self._lock:
-            self._opened = {release_id: graph for release_id, graph in self._opened.items() if release_id in kept}
-        for release_id in reversed(kept):
-            graph = self._opened.get(release_id)
-            try:
-                # Held while it is asked only, so that what is open here does not keep old releases.
-                release = self.library.release(release_id) if graph is None else graph.release
-                with release.hold():
-                    if graph is None:
-                        graph = self._opened[release_id] = Graph(release)
-                    yield graph
-            except QuiverError:
-                continue  # pruned meanwhile, or of a format that is no longer served
-
     def _look(self) -> None:
         if self._graph is None or self.library.current_id() not in (None, self._graph.id):
             try:
@@ -211,8 +197,6 @@ class CurrentGraph:
                 self._graph = self.library.open_current(lambda release: Graph(release, self._target, release.hold()))
                 if former is not None:
                     self._former.append(weakref.ref(former))
-                # Those before it are other ones now, and their files are to be let go.
-                self._opened = {}
             except QuiverError as error:
                 if self._graph is None:
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin
 
 from flask import g, request
 from jinja2 import pass_context
@@ -76,7 +76,7 @@ def _name(context: Mapping[str, object]) -> str:
 
 def _search(context: Mapping[str, object]) -> str:
     asked, answer = context.get("asked"), context.get("answer")
-    words = asked.get("q", "") if isinstance(asked, dict) else ""
+    words = context.get("instead") or (asked.get("q", "") if isinstance(asked, dict) else "")
     total = answer.total if isinstance(answer, SearchAnswer) else 0
     found = f"{total:,} result{'s' if total != 1 else ''}"
     return f"{found} among papers, names and venues{f' for “{words}”' if words else ''}."
@@ -149,5 +149,6 @@ def _alternates(formats: object) -> list[Alternate]:
 
 
 def _rel(href: str) -> str:
-    target = urlsplit(urljoin(request.path, href.removeprefix(request.script_root)))
-    return "alternate" if may_be_indexed(target.path, parse_qs(target.query)) else "alternate nofollow"
+    target, _, query = href.removeprefix(request.script_root).partition("?")
+    names = [part.partition("=")[0] for part in query.split("&") if part]
+    return "alternate" if may_be_indexed(urljoin(request.path, target), names) else "alternate nofollow"

@@ -7,7 +7,7 @@ slash in the path was sent as `%2F`, and a browser, which does know, counts only
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from flask import g, request
 
@@ -54,8 +54,11 @@ class Links:
         # Without the root's own dots an empty path would mean the present page.
         if not query:
             return self.root + path
-        given = {name.rstrip("_"): value for name, value in query.items() if value not in (None, "")}
-        return self.root + path + ("?" + urlencode(given) if given else "")
+        # As urlencode, which takes twice as long; the names are our own and need no encoding.
+        given = [
+            f"{name.rstrip('_')}={quote_plus(str(value))}" for name, value in query.items() if value not in (None, "")
+        ]
+        return self.root + path + ("?" + "&".join(given) if given else "")
 
 
 def links() -> Links:

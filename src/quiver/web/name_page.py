@@ -8,8 +8,10 @@ from typing import Final
 
 from quiver.config import Settings
 from quiver.namespaces import term
+from quiver.web.bylines import AT_LEAST
+from quiver.web.cut_names import cut_names
 from quiver.web.graph import Facts, Graph
-from quiver.web.panels import Panel, Panels, PanelSpec, Row, denominator, number_of, text_of, wanted_panels
+from quiver.web.panels import Panel, Panels, PanelSpec, Row, number_of, text_of, wanted_panels
 from quiver.web.typesetting import WHOLE
 
 NO_PROFILE: Final = (
@@ -86,8 +88,7 @@ _PANELS: Final = (
 )
 _STATEMENTS: Final = PanelSpec("name/page-statements", "Stated and found", "none")
 # Panels whose figures are lower bounds where a byline may be cut.
-_BOUNDED: Final = ("name/papers-by-year-and-venue", "name/coauthors", "name/venues")
-_AT_LEAST: Final = "At least: some bylines may be cut."
+_BOUNDED: Final = ("name/papers-by-year-and-venue", "name/coauthors", "name/network", "name/venues", "name/author-rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +141,19 @@ def name_context(
     accounts = read_accounts(statements.rows, graph.base) if statements else []
     if _PAPERS in shown:
         _mark_listed(shown[_PAPERS])
-    cut = _may_be_cut(shown, count)
+    cut = _may_be_cut(graph, iri, shown, count)
     for query, panel in shown.items():
         if cut and query in _BOUNDED and not panel.opened_by:
-            panel.note = f"{panel.note} {_AT_LEAST}".strip()
-            panel.denominator = denominator("papers", totals, at_least=True)
+            panel.note = f"{panel.note} {AT_LEAST}".strip()
+            panel.denominator = panel.denominator.replace("Of ", "Of at least ", 1)
     number = facts.one("q:homonymNumber")
+    noted = next((account for account in accounts if account.note), None)
     preferred = facts.one("skos:prefLabel") or facts.one("rdfs:label")
     return {
         "name": preferred.removesuffix(f" {number}").strip() if number else preferred or "(no name)",
         "number": number,
-        "note": next((account.note for account in accounts if account.note), ""),
+        "note": noted.note if noted else "",
+        "noted_by": noted,
         "no_profile": NO_PROFILE,
         "spellings": facts.all("skos:altLabel"),
         "paper_count": count,
@@ -182,15 +185,15 @@ def _mark_listed(panel: Panel) -> None:
             panel.papers[place] = paper.with_evidence("listed under this name by a source; not on the byline shown")
 
 
-def _may_be_cut(shown: Mapping[str, Panel], count: int) -> bool:
+def _may_be_cut(graph: Graph, iri: str, shown: Mapping[str, Panel], count: int) -> bool:
     """Whether some of the *count* papers have bylines that may be cut: exactly, where the positions were asked for."""
-    positions, listing = shown.get(_POSITIONS), shown.get(_PAPERS)
+    positions = shown.get(_POSITIONS)
     if positions is not None and not positions.opened_by:
         complete = (number_of(positions.rows[0], WHOLE) or 0) if positions.rows else 0
         if complete < count:
             positions.note = f"Counted on complete bylines only; {count - complete:,} of {_papers(count)} may be cut."
         return complete < count
-    return listing is not None and any(paper.byline.cut for paper in listing.papers)
+    return iri in cut_names(graph)
 
 
 def read_accounts(rows: Sequence[Row], base: str) -> list[PageAccount]:

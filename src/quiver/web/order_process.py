@@ -21,7 +21,7 @@ from flask import Flask
 
 from quiver.config import load_settings
 from quiver.errors import QuiverError
-from quiver.processes import die_with_parent, give_back_memory
+from quiver.processes import die_with_parent, give_back_memory, keep_what_is_loaded
 from quiver.telemetry import logger, start_logging
 from quiver.web import SERVED, Served, create_app
 from quiver.web.answers import COUNTED
@@ -47,8 +47,7 @@ def main(socket_path: str) -> None:
     served = app.extensions[SERVED]
     assert isinstance(served, Served)
     served.holder.follow()
-    gc.collect()
-    gc.freeze()
+    keep_what_is_loaded()
     idle = Idle()
     threading.Thread(target=idle.watch, daemon=True).start()
     with contextlib.suppress(FileNotFoundError):

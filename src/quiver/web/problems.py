@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from flask import Flask, Response, g, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import NotFound as UnknownPath
 from werkzeug.wrappers import Response as BaseResponse
 
-from quiver.errors import MalformedQuery, MemoryLimit, Overloaded, QueryTimeout, QuiverError, ResultTooLarge
+from quiver.errors import MalformedQuery, MemoryLimit, NotFound, Overloaded, QueryTimeout, QuiverError, ResultTooLarge
 from quiver.negotiation import HTML, PROBLEM, TEXT, choose
 from quiver.telemetry import logger
 
@@ -18,6 +19,7 @@ _LOG = logger("quiver.web")
 # An identifier that stays; what each code means is in the documentation.
 _TYPES: Final = "https://w3id.org/quiver/problems#"
 _RETRY_AFTER_S: Final = "5"
+_WHERE: Final = "/search finds papers, names and venues."
 _EXCERPT_BEFORE: Final = 60
 _EXCERPT_LENGTH: Final = 100
 _LIMITS: Final = (QueryTimeout, MemoryLimit, Overloaded, ResultTooLarge)
@@ -100,6 +102,9 @@ def register_problems(app: Flask) -> None:
 
     def on_http_error(error: HTTPException) -> BaseResponse:
         status = error.code or 500
+        if isinstance(error, UnknownPath):
+            hint = f"Try it without the slash at its end. {_WHERE}" if request.path.endswith("/") else _WHERE
+            return on_error(NotFound(f"there is no {request.path[:200]} here", value=request.path, hint=hint))
         original = error.get_response()
         if status < 400 or error.response is not None:
             return original

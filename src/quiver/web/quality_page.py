@@ -18,8 +18,8 @@ class Check:
     """One check: the query that lists what it finds, its words, and what it finds that among.
 
     `of` is a key of `DENOMINATORS`; `things` is what is counted, where that is not the same. What papers lack is
-    counted in the row `lacks` of `release/coverage`, everything else in `quality/overview`; what is neither is counted
-    by opening the list.
+    counted in the row `lacks` of `release/coverage`, everything else in `quality/overview`; what is neither is not
+    counted, and has its list alone.
     """
 
     query: str

@@ -71,7 +71,10 @@ PAGES: Final[dict[str, PageSpec]] = {
     ),
     "ClusterPage": PageSpec(
         "Page of a source about a name",
-        lede="What a source itself says about a name: its note, its counts and its list.",
+        lede=(
+            "What a source itself says about a name: its note and its counts. The papers that it lists stand on the "
+            "page of the name."
+        ),
         facts=(
             ("About", "q:aboutCluster"),
             ("Name as stated", "q:statedName"),
@@ -80,7 +83,7 @@ PAGES: Final[dict[str, PageSpec]] = {
             ("Papers found on the page", "q:foundPaperCount"),
             ("Author rows stated", "q:statedAuthorRowCount"),
             ("Read from", "prov:hadPrimarySource"),
-            ("At", "q:recordLocator"),
+            ("Place in the file", "q:recordLocator"),
         ),
     ),
     "": PageSpec(

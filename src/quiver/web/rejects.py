@@ -74,7 +74,7 @@ def create_rejects(library: Library, settings: Settings) -> Blueprint:
         return render_template(
             "rejects.html",
             slug=slug,
-            description=f"Records of {slug} that were not taken, each with its place and the reason.",
+            description=f"Records not taken from {slug}, each with its place and the reason.",
             path=f"source/{segment}",
             counts=graph.manifest.sources[slug],
             rejects=found[:size],

@@ -16,7 +16,7 @@ from quiver.identifiers import decode_segment, encode_segment
 from quiver.names import name_key
 from quiver.negotiation import CITATIONS, HTML, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose, split_extension
 from quiver.web.documents import NEIGHBOURHOODS, describe_document, gather, serialise
-from quiver.web.graph import CurrentGraph, Facts, Graph, current_graph
+from quiver.web.graph import Facts, Graph, current_graph
 from quiver.web.links import href, location
 from quiver.web.panels import Panels
 from quiver.web.records import render_record
@@ -57,7 +57,7 @@ def wanted_page() -> int:
     return int(text)
 
 
-def create_resources(holder: CurrentGraph, panels: Panels, settings: Settings) -> Blueprint:
+def create_resources(panels: Panels, settings: Settings) -> Blueprint:
     """The blueprint of all things and their documents."""
     blueprint = Blueprint("resources", __name__)
 
@@ -67,7 +67,7 @@ def create_resources(holder: CurrentGraph, panels: Panels, settings: Settings) -
         path, extension = split_extension(f"{kind}/{rest}", formats_of(kind))
         facts = _facts(graph, path)
         if facts is None:
-            return _elsewhere(holder, graph, kind, path, request.path[1:].removeprefix(path))
+            return _elsewhere(graph, kind, path, request.path[1:].removeprefix(path))
         thing = Thing(kind, path, graph.base + path, facts, formats_of(kind))
         return _document(graph, panels, settings, thing, extension) if extension else _see_other(thing)
 
@@ -138,15 +138,17 @@ def _alternates(thing: Thing) -> Sequence[Mapping[str, str]]:
     ]
 
 
-def _elsewhere(holder: CurrentGraph, graph: Graph, kind: str, path: str, extension: str) -> AnyResponse:
+def _elsewhere(graph: Graph, kind: str, path: str, extension: str) -> AnyResponse:
     """A redirect to the canonical address of a name or venue; else the error that says that it is gone or never was."""
     canonical = _canonical(kind, path)
     if canonical != path and _facts(graph, canonical):
         return redirect(location(canonical + extension), 308)
     g.negotiated = True
     hint = "Search for the title or the name."
-    if holder.held_before(path):
-        raise Gone(f"{path} was in an earlier release and is not in the present one", value=path, hint=hint)
+    if release_id := graph.went_in(path):
+        raise Gone(
+            f"{path} was in earlier releases; release {release_id} was the first without it", value=path, hint=hint
+        )
     raise NotFound(f"the release holds no {path}", value=path, hint=hint)
 
 

@@ -14,12 +14,12 @@ from quiver.errors import InvalidParameter, InvalidSearch
 from quiver.names import name_key, split_homonym
 from quiver.negotiation import CSV
 from quiver.search import KINDS, Facets, SearchAnswer, SearchHit, split_at
-from quiver.web import search_feed
+from quiver.web import atom, search_feed
 from quiver.web.bylines import Byline, byline_of
 from quiver.web.cut_names import cut_names
 from quiver.web.exports import EXPORTS
 from quiver.web.graph import Graph, current_graph
-from quiver.web.links import location
+from quiver.web.links import links, location
 from quiver.web.panels import Paging
 from quiver.web.problems import problem_of
 from quiver.web.resources import wanted_page
@@ -36,7 +36,7 @@ _NOTHING: Final = SearchAnswer(0, (), Facets())
 @dataclass(frozen=True, slots=True)
 class FacetValue:
     label: str
-    count: int
+    figure: str
     href: str
     current: bool
 
@@ -52,18 +52,24 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One hit with its byline; `pieces` are the snippet's pieces of text, and whether each matched.
+    """One hit with its way and its byline; `pieces` are the snippet's pieces of text, and whether each matched.
 
-    `at_least`: the count of its papers rests on bylines that may be cut.
+    `venues` are labels and ways. `at_least`: the count of its papers rests on bylines that may be cut.
     """
 
     hit: SearchHit
+    href: str
     byline: Byline | None
     number: str
     name: str
     pieces: tuple[tuple[str, bool], ...]
     venues: tuple[tuple[str, str], ...]
     at_least: bool
+
+    @property
+    def matched(self) -> bool:
+        """Whether something in the snippet matched."""
+        return any(matched for _, matched in self.pieces)
 
 
 def create_search(settings: Settings) -> Blueprint:
@@ -88,7 +94,7 @@ def create_search(settings: Settings) -> Blueprint:
     @blueprint.get("/search.atom")
     def search_as_feed() -> Response:
         g.tagged = True
-        return not_modified(search_feed.MEDIA_TYPE) or search_feed.search_atom(settings)
+        return not_modified(atom.MEDIA_TYPE) or search_feed.search_atom(settings)
 
     @blueprint.get(f"/search.<any({', '.join(map(repr, EXPORTS))}):extension>")
     def search_as_references(extension: str) -> Response:
@@ -129,6 +135,7 @@ def _search(settings: Settings) -> AnyResponse | str:
         sorts=[(name, words, (shown.sort or "relevance") == name) for name, words in SORT_WORDS.items()],
         paging=_paging(shown, answer, page, size),
         formats=_formats(shown) if answer.total else [],
+        most_in_file=settings.integer("search_limit_max"),
         **({"problem": problem_of(fault)} if fault else {}),
     )
     return Response(html, status=fault.status if fault else 200, mimetype="text/html")
@@ -153,7 +160,7 @@ def _formats(asked: SearchRequest) -> list[dict[str, str]]:
         {"href": asked.href(path, go=None), "media_type": media_type, "label": label}
         for path, media_type, label in formats
     ]
-    feed = {"href": asked.href("search.atom", go=None), "media_type": search_feed.MEDIA_TYPE, "label": "Atom feed"}
+    feed = {"href": asked.href("search.atom", go=None), "media_type": atom.MEDIA_TYPE, "label": "Atom feed"}
     return [*shown, {**feed, "title": f"{asked.words or 'Everything'}, newest first"}]
 
 
@@ -189,7 +196,10 @@ def _facet(asked: SearchRequest, name: str, values: Sequence[tuple[str, int]], t
         values = [(chosen, total), *values]
     return [
         FacetValue(
-            _value_words(name, value), count, asked.href(**{name: None if value == chosen else value}), value == chosen
+            _value_words(name, value),
+            f"{count:,}",
+            asked.href(**{name: None if value == chosen else value}),
+            value == chosen,
         )
         for value, count in values
     ]
@@ -214,7 +224,7 @@ def _beside(graph: Graph, text: str) -> list[tuple[str, str]]:
 
 def _results(graph: Graph, answer: SearchAnswer) -> list[Result]:
     statuses = graph.texts((graph.base + hit.path for hit in answer.hits if hit.kind == "paper"), "q:bylineStatus")
-    cut = cut_names(graph)
+    cut, way = cut_names(graph), links().href
     results = []
     for hit in answer.hits:
         iri = graph.base + hit.path
@@ -223,11 +233,12 @@ def _results(graph: Graph, answer: SearchAnswer) -> list[Result]:
         results.append(
             Result(
                 hit=hit,
+                href=way(hit.path),
                 byline=byline,
                 number=number or "",
                 name=name,
                 pieces=tuple(split_at(hit.snippet.text, hit.snippet.ranges)),
-                venues=tuple((label, graph.minter.venue_series(name_key(label))) for label in hit.venues),
+                venues=tuple((label, way(graph.minter.venue_series(name_key(label)))) for label in hit.venues),
                 at_least=hit.kind == "name" and iri in cut,
             )
         )

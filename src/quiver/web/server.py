@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import socket
@@ -18,7 +17,7 @@ from granian.log import LogLevels
 from quiver.config import SETTINGS, Settings, load_settings
 from quiver.errors import InvalidSetting, QuiverError
 from quiver.evaluation import BrokerHandle, connect, start_broker
-from quiver.processes import die_with_parent
+from quiver.processes import die_with_parent, keep_what_is_loaded
 from quiver.telemetry import logger, start_logging
 from quiver.web import SERVED, Served, create_app
 from quiver.web.front import Front
@@ -32,7 +31,6 @@ _ORDERS: Final = "QUIVER_SERVED_ORDERS"
 _SERVER: Final = "QUIVER_SERVED_BY"
 _BROKER_CHECK_S: Final = 1.0
 _SHUTDOWN_S: Final = 10
-_GC_THRESHOLD: Final = 10_000
 
 
 def load_app() -> Front:
@@ -49,10 +47,7 @@ def load_app() -> Front:
     assert isinstance(served, Served)
     served.holder.follow()
     front = Front(app, os.environ[_BROKER], settings, Orders(sockets) if sockets else None)
-    # What is loaded now stays; the collector need not look at it again with every few hundred new objects.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    keep_what_is_loaded()
     return front
 
 

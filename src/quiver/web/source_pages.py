@@ -9,6 +9,7 @@ from urllib.parse import quote
 from quiver.config import Settings
 from quiver.identifiers import encode_segment
 from quiver.manifest import Input, SourceCounts
+from quiver.web.bylines import AT_LEAST
 from quiver.web.graph import Facts, Graph
 from quiver.web.links import href
 from quiver.web.panels import LinkedText, Panel, Panels, PanelSpec, number_of, wanted_panels
@@ -46,6 +47,8 @@ _ROW: Final = (
     PanelSpec("author/papers-by-year", "Papers by year", "chart", "None of these papers states a year.", of="papers"),
     PanelSpec("author/papers", "Papers", "years", "No paper of this release belongs here.", paged=True),
 )
+# Its panels whose figures are lower bounds where a byline may be cut.
+_BOUNDED: Final = ("author/names", "author/papers-by-year")
 _ROW_COUNT: Final = PanelSpec("author/papers-count", "Papers", "none")
 # Scheme of an identifier, as sources call it -> where it leads. What it leads to is the source's word.
 _PROFILES: Final = {
@@ -117,15 +120,20 @@ def row_context(
     """What the page of an author row has besides what every record has."""
     counted = panels.open(graph, _ROW_COUNT, iri)
     papers = sum(number_of(row, "papers") or 0 for row in counted.rows)
+    cut = papers > sum(number_of(row, "complete") or 0 for row in counted.rows)
     shown = [panels.offer(graph, spec, iri, page, {"papers": papers}) for spec in wanted_panels(_ROW)]
     for panel in shown:
+        if cut and panel.query in _BOUNDED:
+            panel.note = f"{panel.note} {AT_LEAST}".strip()
+        if cut:
+            panel.denominator = panel.denominator.replace("Of ", "Of at least ", 1)
         if panel.query == "author/identifiers":
             _link_identifiers(panel)
     return {
         "panels": shown,
         "marks": [
             *(LinkedText(label, href(source)) for source, label in graph.labels(facts.all("q:ofSource")).items()),
-            LinkedText(f"{papers:,} paper" + ("" if papers == 1 else "s")),
+            LinkedText(f"{'at least ' if cut else ''}{papers:,} paper" + ("" if papers == 1 else "s")),
         ],
     }
 

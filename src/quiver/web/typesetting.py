@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -55,8 +55,7 @@ class ColumnHead:
     number: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedText:
+class LinkedText(NamedTuple):
     """The text of a cell, and where it leads; `number` is a homonym number that stands behind it."""
 
     text: str
@@ -361,7 +360,7 @@ def _set_network(graph: Graph, panel: Panel, whole: int) -> None:
         drawn,
         chart_id=f"{panel.id}-chart",
         title=panel.title,
-        description=f"{len(nodes)} names and {len(drawn)} ties among them. {panel.denominator}",
+        description=f"{len(nodes)} names and {len(drawn)} ties among them.",
     )
 
 

@@ -1,0 +1,59 @@
+"""What several queries ask in the same words, asked once.
+
+A subquery is evaluated by itself (SPARQL 1.1, 12), so its solutions may stand in its place, as VALUES. Of the checks of
+data quality one query lists what is found and another counts it; the scan that finds it is the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import pyoxigraph as ox
+
+from quiver.catalogue.standalone import subqueries
+
+# Only who picks few of many is worth writing out.
+_PICKS: Final = frozenset({"HAVING", "LIMIT"})
+_MOST_ROWS: Final = 100_000
+
+
+def shared_subqueries(texts: Iterable[str]) -> dict[str, str]:
+    """The subqueries that stand more than once in *texts*: their words -> a query that asks one of them alone.
+
+    Of a shared one in another, only the outer.
+    """
+    found = [(text, subquery) for text in texts for subquery in subqueries(text) if _PICKS & subquery.clauses]
+    counts = Counter(subquery.words for _, subquery in found)
+    shared: dict[str, str] = {}
+    inner: set[str] = set()
+    for text, subquery in found:
+        if counts[subquery.words] > 1 and subquery.words not in shared:
+            shared[subquery.words] = text[: subquery.prologue_end] + text[subquery.start : subquery.end]
+            inner.update(other.words for other in subqueries(shared[subquery.words]))
+    return {words: query for words, query in shared.items() if words not in inner}
+
+
+def solutions_of(store: ox.Store, query: str) -> str | None:
+    """The solutions of *query* as a VALUES block; None where they are too many to be written out."""
+    result = store.query(query)
+    assert isinstance(result, ox.QuerySolutions)
+    rows: list[str] = []
+    for solution in result:
+        if len(rows) == _MOST_ROWS:
+            return None
+        rows.append(f"({' '.join('UNDEF' if term is None else str(term) for term in solution)})")
+    return f"VALUES ({' '.join(map(str, result.variables))}) {{ {' '.join(rows)} }}"
+
+
+def with_solutions(text: str, solutions: Mapping[str, str]) -> str:
+    """*text* with the *solutions* of subqueries, by their words, in their places."""
+    pieces: list[str] = []
+    end = 0
+    for subquery in subqueries(text):
+        values = solutions.get(subquery.words)
+        if values is not None and subquery.start >= end:
+            pieces += (text[end : subquery.start], values)
+            end = subquery.end
+    return "".join(pieces) + text[end:]
