@@ -71,14 +71,20 @@ def test_the_command_of_the_unit_runs_without_privileges_on_a_disk_that_is_read_
     build(library, write_sample(tmp_path))
     port = free_port()
     given = [str(port) if word == "8000" else "/mnt" if word.startswith("/srv/") else word for word in exec_start()[1:]]
+
+    def seen(path: str) -> str:
+        """Where *path* is when /tmp is another one."""
+        return f"/media{path.removeprefix('/tmp')}" if path.startswith("/tmp/") else path
+
     # /tmp is the service's own; everything else can only be read.
     script = (
         f"mount --make-rprivate / && mount --bind {shlex.quote(str(library))} /mnt && mount -o remount,bind,ro /mnt"
+        " && mount --bind /tmp /media && mount -o remount,bind,ro /media"
         " && mount -o remount,bind,ro / && mount -t tmpfs tmpfs /tmp && cd /"
         " && ! touch /root/x 2>/dev/null && exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
-        f" {shlex.quote(sys.executable)} -m quiver.cli {shlex.join(given)}"
+        f" {shlex.quote(seen(sys.executable))} -m quiver.cli {shlex.join(given)}"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": "/tmp"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(seen, sys.path)), "TMPDIR": "/tmp"}
     log = tmp_path / "log"
     with (
         log.open("wb") as output,
