@@ -77,7 +77,7 @@ def build(
     with shelf.writing():
         before = shelf.current_or_none()
         check_build(shelf.path, plan.paths, settings, before=before.manifest if before else None)
-        with shelf.new_folder() as folder, StoreLoader(folder / "store") as loader:
+        with shelf.new_folder() as folder, StoreLoader(folder / "store", checked=True) as loader:
             making = Making(folder, minter)
             make(plan, making, settings, progress, executor, loader)
             refuse_if_needed(shelf, making, strict)
