@@ -9,7 +9,6 @@ their ratio, and the time of point queries before and after. Target: at most 0.0
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import tempfile
 import time
@@ -19,7 +18,7 @@ import pyoxigraph
 
 from quiver.releases import Library, Release
 from tests.benchmarks.generated import write_records
-from tests.benchmarks.measuring import conditions, python
+from tests.benchmarks.measuring import children_cpu, conditions, python
 
 _LOOK_UPS = 300
 _PAPERS_OF = """
@@ -30,12 +29,11 @@ SELECT ?paper ?title WHERE {{ ?s q:inNameCluster <{}> . ?paper q:hasSignature ?s
 
 def timed(*command: str) -> tuple[float, float]:
     """Seconds and CPU seconds of a command with all its processes."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_cpu()
     started = time.monotonic()
     subprocess.run(python(*command), check=True, stdout=subprocess.DEVNULL)
     seconds = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, children_cpu() - before
 
 
 def point_query_ms(release: Release) -> float:

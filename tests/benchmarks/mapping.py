@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -35,7 +34,7 @@ from quiver.readers.streams import SourceStream
 from quiver.releases import Library
 from tests.benchmarks.build import SHARED
 from tests.benchmarks.mapping_tables import ottr, rml, tables_of, write_tables
-from tests.benchmarks.measuring import conditions, python
+from tests.benchmarks.measuring import children_cpu, conditions, python
 
 PEERS: Final = {"morph-kgc": ("morph-kgc==2.10.0", "pyarrow"), "maplib": ("maplib==0.20.26",)}
 
@@ -179,7 +178,7 @@ def triples(file: Path) -> set[str]:
 
 def timed(commands: Sequence[Sequence[str]], outputs: Sequence[Path | None], cores: int) -> tuple[float, float, str]:
     """Seconds and CPU seconds of *commands*, side by side on so many cores, and what the last of them printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_cpu()
     started = time.perf_counter()
     threads = {"POLARS_MAX_THREADS": str(cores), "RAYON_NUM_THREADS": str(cores), "OMP_NUM_THREADS": str(cores)}
     printed = ""
@@ -195,8 +194,7 @@ def timed(commands: Sequence[Sequence[str]], outputs: Sequence[Path | None], cor
             if process.returncode:
                 raise RuntimeError(f"a command failed: {process.args!r}")
     seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, printed
+    return seconds, children_cpu() - before, printed
 
 
 class Run:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 import random
-import resource
 import shutil
 import statistics
 import tempfile
@@ -34,7 +33,7 @@ from tests.benchmarks.build import BULK_LOAD
 from tests.benchmarks.crowding import percentile
 from tests.benchmarks.generated import write_records
 from tests.benchmarks.increments import point_query_ms, timed
-from tests.benchmarks.measuring import conditions, python, run
+from tests.benchmarks.measuring import children_cpu, conditions, python, run
 from tests.benchmarks.pages import Client, milliseconds
 
 _MOST_EXTRA_MB: Final = 600.0
@@ -73,10 +72,9 @@ def grow(folder: Path, records: int) -> Grown:
     """Generate, build, load barely; the library stays at *folder*, the bare store does not."""
     source = write_records(folder / "generated.jsonl.gz", records)
     library = folder / "library"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_cpu()
     built = run(python("-m", "quiver.cli", "build", str(library), str(source), "-q"))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = children_cpu() - before
     release = Library(library).current()
     print(
         f"{records:,} records: build {built.seconds:.0f} s, CPU {cpu:.0f} s, peak {built.peak_mb:,.0f} MB;"
