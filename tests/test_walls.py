@@ -31,6 +31,7 @@ ORDER = (
     "negotiation",
     "manifest",
     "descriptions",
+    "feeds",
     "dumps",
     "catalogue",
     "releases",

@@ -6,6 +6,8 @@ What is written lies at the addresses that the descriptions name, below the base
     dumps/current.json                   the release that a client wants, for programs
     dumps/SHA256SUMS                     for `sha256sum -c`
     dumps/<id>/quiver-<id>.nq.gz         a release, exactly as `quiver serve` sends it
+    dumps/<id>/patch-<id>.<form>.gz      what leads to it from the one before: rdfp, added.nq, removed.nq
+    releases.atom                        a feed of the releases
     releases/<id>.json, releases/<id>.ttl
     void.ttl, .well-known/void           VoID and DCAT of the current release, in Turtle
 
@@ -20,7 +22,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -32,7 +34,8 @@ import pyoxigraph
 from quiver.config import Settings
 from quiver.descriptions import dataset_description
 from quiver.errors import DamagedRelease, LibraryBusy, QuiverError
-from quiver.manifest import Manifest
+from quiver.feeds import MEDIA_TYPE, RELEASES, releases_feed
+from quiver.manifest import PATCH_FORMS, Manifest, ReleaseFile
 from quiver.namespaces import PREFIXES
 from quiver.releases import Library, Progress, Release, silent
 
@@ -132,39 +135,65 @@ def _dump(manifest: Manifest) -> str:
     return f"dumps/{manifest.id}/quiver-{manifest.id}.nq.gz"
 
 
+def _patches(manifest: Manifest) -> dict[str, ReleaseFile]:
+    """The release's patches by their place in the folder."""
+    return {
+        f"dumps/{manifest.id}/patch-{manifest.id}.{PATCH_FORMS[form][0]}.gz": file
+        for form, file in manifest.patches.items()
+    }
+
+
+def _files(manifest: Manifest) -> dict[str, ReleaseFile]:
+    """What is offered of a release, by its place in the folder."""
+    dump = {} if manifest.dump is None else {_dump(manifest): manifest.dump}
+    return {**dump, **_patches(manifest)}
+
+
 def _is_there(folder: Path, manifest: Manifest | None) -> bool:
     if manifest is None or manifest.dump is None:
         return False
-    path = folder / _dump(manifest)
-    return path.is_file() and path.stat().st_size == manifest.dump.size
+    files = {folder / name: file for name, file in _files(manifest).items()}
+    return all(path.is_file() and path.stat().st_size == file.size for path, file in files.items())
 
 
 def _write_release(release: Release, folder: Path, settings: Settings, progress: Progress) -> Manifest:
     manifest = release.manifest
-    digest = hashlib.sha256()
-    total = sum(part.size for part in manifest.parts)
-
-    def copy(output: BinaryIO) -> None:
-        for path in release.part_paths:
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-                    output.write(chunk)
-                    progress("dump", output.tell(), total)
-        if manifest.dump is None or digest.hexdigest() != manifest.dump.sha256:
-            raise DamagedRelease(
-                f"the parts of release {release.id} are not what its manifest says; it was not published",
-                value=release.id,
-                hint="Run `quiver verify`.",
-            )
-
-    _write(folder / _dump(manifest), copy)
+    if manifest.dump is None:
+        raise _damaged(release)
+    _copy(release, manifest.dump, release.part_paths, folder / _dump(manifest), progress)
+    for name, file in _patches(manifest).items():
+        _copy(release, file, [release.path / file.path], folder / name, progress)
     _write_bytes(folder / f"releases/{release.id}.ttl", _describe(manifest, settings))
     # Last: it says that the release is there.
     _write_bytes(
         folder / f"releases/{release.id}.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
     )
     return manifest
+
+
+def _copy(release: Release, stated: ReleaseFile, paths: Sequence[Path], target: Path, progress: Progress) -> None:
+    """Write *paths* as one file, if together they are what is *stated*."""
+    digest = hashlib.sha256()
+
+    def copy(output: BinaryIO) -> None:
+        for path in paths:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+                    output.write(chunk)
+                    progress("dump", output.tell(), stated.size)
+        if digest.hexdigest() != stated.sha256:
+            raise _damaged(release)
+
+    _write(target, copy)
+
+
+def _damaged(release: Release) -> DamagedRelease:
+    return DamagedRelease(
+        f"the files of release {release.id} are not what its manifest says; it was not published",
+        value=release.id,
+        hint="Run `quiver verify`.",
+    )
 
 
 def _describe(manifest: Manifest, settings: Settings) -> bytes:
@@ -177,11 +206,14 @@ def _describe(manifest: Manifest, settings: Settings) -> bytes:
 def _write_listings(folder: Path, listed: list[Manifest], current: Manifest, settings: Settings) -> None:
     """Write the files that name releases; from then on these are what is there."""
     sums = [
-        f"{manifest.dump.sha256}  {manifest.id}/quiver-{manifest.id}.nq.gz\n" for manifest in listed if manifest.dump
+        f"{file.sha256}  {name.removeprefix('dumps/')}\n"
+        for manifest in listed
+        for name, file in _files(manifest).items()
     ]
     _write_bytes(folder / "dumps/SHA256SUMS", "".join(sums).encode())
     _write_bytes(folder / "dumps/index.html", _page(listed, current, settings, "../").encode())
     _write_bytes(folder / "index.html", _page(listed, current, settings, "").encode())
+    _write_bytes(folder / RELEASES, releases_feed(listed, current.base, current.base, settings, pages=False))
     described = _describe(current, settings)
     _write_bytes(folder / "void.ttl", described)
     _write_bytes(folder / ".well-known/void", described)
@@ -203,7 +235,7 @@ def _page(listed: list[Manifest], current: Manifest, settings: Settings, root: s
     rows = "\n".join(
         f"<tr><td>{manifest.id}{' (current)' if manifest.id == current.id else ''}</td>"
         f"<td>{manifest.quads:,}</td><td>{manifest.dump.size:,}</td>"
-        f'<td><a href="{root}{_dump(manifest)}">N-Quads, gzip</a></td>'
+        f'<td><a href="{root}{_dump(manifest)}">N-Quads, gzip</a></td><td>{_patch_links(manifest, root)}</td>'
         f'<td><a href="{root}releases/{manifest.id}.ttl">Turtle</a> '
         f'<a href="{root}releases/{manifest.id}.json">JSON</a></td>'
         f"<td><code>{manifest.dump.sha256}</code></td></tr>"
@@ -222,18 +254,29 @@ div {{ overflow-x: auto; }}</style></head>
 <p>Every statement of a release in one compressed file, one statement a line. All facts are in the default graph, so
 the text is valid N-Quads, N-Triples and Turtle. Base of the IRIs: <code>{escape(current.base)}</code></p>
 <div><table>
-<thead><tr><th>Release</th><th>Statements</th><th>Bytes</th><th>Dump</th><th>Description</th><th>SHA-256</th></tr></thead>
+<thead><tr><th>Release</th><th>Statements</th><th>Bytes</th><th>Dump</th><th>Since the one before</th>
+<th>Description</th><th>SHA-256</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
 </table></div>
 <p><a href="{root}dumps/SHA256SUMS">SHA256SUMS</a>, <a href="{root}dumps/current.json">current.json</a>,
+<a href="{root}{RELEASES}" type="{MEDIA_TYPE}">feed of releases</a>,
 <a href="{root}void.ttl">VoID and DCAT</a>. Licence: <a href="{escape(settings.text("licence"))}">{
         escape(settings.text("licence"))
     }</a></p>
 </body>
 </html>
 """
+
+
+def _patch_links(manifest: Manifest, root: str) -> str:
+    labels = {"patch": "RDF Patch", "added": "added", "removed": "removed"}
+    return " ".join(
+        f'<a href="{root}dumps/{manifest.id}/patch-{manifest.id}.{PATCH_FORMS[form][0]}.gz">{label}</a>'
+        for form, label in labels.items()
+        if form in manifest.patches
+    )
 
 
 def _remove(folder: Path, release_id: str) -> None:

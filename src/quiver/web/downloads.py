@@ -15,12 +15,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from quiver.config import Settings
 from quiver.descriptions import dataset_description
 from quiver.errors import NotAcceptable, NotFound, QuiverError
+from quiver.feeds import MEDIA_TYPE, releases_feed
 from quiver.manifest import PATCH_FORMS, ReleaseFile
 from quiver.negotiation import HTML, JSON, JSONLD, NTRIPLES, RDFXML, TURTLE, Format, choose
 from quiver.releases import Lease, Library, Release
 from quiver.web.graph import current_graph
 from quiver.web.links import href, location
-from quiver.web.release_feed import releases_atom
 from quiver.web.service import write_triples
 
 _CHUNK_BYTES: Final = 1 << 18
@@ -79,7 +79,14 @@ def create_downloads(library: Library, settings: Settings) -> Blueprint:
 
     @blueprint.get("/releases.atom")
     def feed() -> Response:
-        return releases_atom(kept_releases(library), current_graph().base, settings)
+        manifests = [release.manifest for release in kept_releases(library)]
+        data = releases_feed(manifests, current_graph().base, request.url_root, settings)
+        response = Response(data, mimetype=MEDIA_TYPE)
+        # A weak one, so that it is not kept for as long as the current release: an earlier one may be removed before.
+        response.add_etag(weak=True)
+        response.headers["Cache-Control"] = "no-cache"
+        response.make_conditional(request)
+        return response
 
     @blueprint.get("/releases/<release_id>")
     @blueprint.get("/releases/<release_id>.<any(html, ttl, nt, jsonld, rdf, json):extension>")

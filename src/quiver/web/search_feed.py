@@ -10,10 +10,10 @@ from flask import Response, request
 
 from quiver import __version__
 from quiver.config import Settings
+from quiver.feeds import MEDIA_TYPE, NAMESPACE, add_element, serialise_feed
 from quiver.names import display_name
 from quiver.negotiation import HTML
 from quiver.search import SearchHit
-from quiver.web.atom import MEDIA_TYPE, NAMESPACE, add_element, serialise_feed
 from quiver.web.graph import Graph, current_graph
 from quiver.web.search_data import Stretch, wanted_stretch
 from quiver.web.search_request import KIND_WORDS, SearchRequest, read_request

@@ -9,12 +9,13 @@ from typing import Final
 from flask import Blueprint, Response, g, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from quiver import feeds
 from quiver.config import Settings
 from quiver.errors import InvalidParameter, InvalidSearch
 from quiver.names import name_key, split_homonym
 from quiver.negotiation import CSV
 from quiver.search import KINDS, Facets, SearchAnswer, SearchHit, split_at
-from quiver.web import atom, search_feed
+from quiver.web import search_feed
 from quiver.web.bylines import Byline, byline_of
 from quiver.web.cut_names import cut_names
 from quiver.web.exports import EXPORTS
@@ -94,7 +95,7 @@ def create_search(settings: Settings) -> Blueprint:
     @blueprint.get("/search.atom")
     def search_as_feed() -> Response:
         g.tagged = True
-        return not_modified(atom.MEDIA_TYPE) or search_feed.search_atom(settings)
+        return not_modified(feeds.MEDIA_TYPE) or search_feed.search_atom(settings)
 
     @blueprint.get(f"/search.<any({', '.join(map(repr, EXPORTS))}):extension>")
     def search_as_references(extension: str) -> Response:
@@ -160,7 +161,7 @@ def _formats(asked: SearchRequest) -> list[dict[str, str]]:
         {"href": asked.href(path, go=None), "media_type": media_type, "label": label}
         for path, media_type, label in formats
     ]
-    feed = {"href": asked.href("search.atom", go=None), "media_type": atom.MEDIA_TYPE, "label": "Atom feed"}
+    feed = {"href": asked.href("search.atom", go=None), "media_type": feeds.MEDIA_TYPE, "label": "Atom feed"}
     return [*shown, {**feed, "title": f"{asked.words or 'Everything'}, newest first"}]
 
 
