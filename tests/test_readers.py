@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
+import io
 import json
 import lzma
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from quiver.errors import InvalidRecord, UnknownFormat
-from quiver.readers import open_file
+from quiver.readers import open_file, streams
 from quiver.records import (
     ClusterPage,
     Located,
@@ -422,6 +424,23 @@ def test_compression_is_recognised_by_content(tmp_path: Path, ending: str, compr
     members = compress(data[:half]) + compress(data[half:])  # several members are one file
     assert len(items(read_text(tmp_path, members, "x.jsonl" + ending))) == 20_000
     assert len(items(read_text(tmp_path, members, "misnamed.txt"))) == 20_000
+
+
+def test_a_disk_that_cannot_be_read_is_no_damage_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(100)
+
+    lines = b"".join(b'{"key": "%d", "title": "Paper"}\n' % number for number in range(2000))
+    path = tmp_path / "x.jsonl.bz2"
+    path.write_bytes(bz2.compress(lines))
+    monkeypatch.setattr(streams, "open_location", lambda path: Failing(path.read_bytes()))
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        list(open_file(path))
+    assert caught.value.errno == errno.EIO
+    assert caught.value.filename == "x.jsonl.bz2"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress, bz2.compress, lzma.compress])

@@ -7,6 +7,7 @@ Compression is recognised by its magic bytes, never by the file's name. A stream
 from __future__ import annotations
 
 import bz2
+import errno
 import hashlib
 import lzma
 import zlib
@@ -139,6 +140,7 @@ class SourceStream:
 
         Raises:
             InvalidRecord: the compressed data is damaged or cut off, after all that came before.
+            OSError: the file cannot be read any further.
         """
         yield from self._head
         self._head = [b""]
@@ -177,6 +179,9 @@ class SourceStream:
         try:
             yield from (chunk for chunk in self._chunks if chunk)
         except _DAMAGE as error:
+            if isinstance(error, OSError) and error.errno:
+                # Of the disk or the network: what is missing may well be whole. That of bz2 for damage has no number.
+                raise
             self._damage = InvalidRecord(
                 f"the compressed data is damaged or cut off after {self.size:,} bytes ({error})",
                 value=self.name,
@@ -184,7 +189,10 @@ class SourceStream:
             )
 
     def _read_raw(self) -> bytes:
-        data = self._raw.read(CHUNK_BYTES)
+        try:
+            data = self._raw.read(CHUNK_BYTES)
+        except OSError as error:
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error), self.name) from error
         self._hash.update(data)
         self.size += len(data)
         return data
