@@ -7,7 +7,7 @@ import pytest
 
 from quiver.catalogue import load_catalogue
 from quiver.catalogue import sharing as sharing_module
-from quiver.catalogue.sharing import shared_subqueries, solutions_of, with_solutions
+from quiver.catalogue.sharing import asks_any, shared_subqueries, solutions_of, with_solutions
 
 LIST = """PREFIX ex: <http://x/>
 SELECT ?thing ?parts WHERE {
@@ -49,6 +49,8 @@ def test_solutions_stand_for_the_subquery(parts: dict[str, int]) -> None:
     store = store_of(parts)
     shared = shared_subqueries([LIST, COUNT])
     assert list(shared) == [WORDS]
+    assert asks_any(LIST, shared)
+    assert not asks_any("SELECT * WHERE { ?thing ex:has ?part }", shared)
     values = solutions_of(store, shared[WORDS])
     assert values is not None
     for text in (LIST, COUNT):

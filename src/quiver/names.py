@@ -18,7 +18,8 @@ def _drops(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf") and character not in _JOINERS and not character.isspace()
 
 
-@lru_cache(maxsize=200_000)
+# 200,000 made mapping 3 % faster, and each of its processes 100 MB larger the more names there were.
+@lru_cache(maxsize=25_000)
 def exact_name(name: str) -> str:
     """*name* in NFC with single spaces, trimmed, without control and format characters; letter case kept.
 
@@ -33,7 +34,7 @@ def exact_name(name: str) -> str:
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=25_000)
 def name_key(name: str) -> str:
     """The key by which exact names group "without regard to letter case"; empty for a name without characters.
 
@@ -53,7 +54,8 @@ def split_homonym(name: str) -> tuple[str, str | None]:
     ('Haipeng Zhang', '0006')
     """
     text = exact_name(name)
-    match = _HOMONYM.fullmatch(text)
+    # Most names end in a letter, which is seen faster than a pattern finds nothing.
+    match = _HOMONYM.fullmatch(text) if text[-1:].isdecimal() else None
     return (match[1], match[2]) if match else (text, None)
 
 

@@ -7,7 +7,7 @@ data quality one query lists what is found and another counts it; the scan that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 import pyoxigraph as ox
@@ -33,6 +33,11 @@ def shared_subqueries(texts: Iterable[str]) -> dict[str, str]:
             shared[subquery.words] = text[: subquery.prologue_end] + text[subquery.start : subquery.end]
             inner.update(other.words for other in subqueries(shared[subquery.words]))
     return {words: query for words, query in shared.items() if words not in inner}
+
+
+def asks_any(text: str, words: Container[str]) -> bool:
+    """Whether one of the subqueries of *text* is among those of these *words*."""
+    return any(subquery.words in words for subquery in subqueries(text))
 
 
 def solutions_of(store: ox.Store, query: str) -> str | None:

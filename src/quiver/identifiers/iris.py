@@ -80,7 +80,7 @@ def _encode(text: str) -> str:
     )
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=25_000)
 def encode_segment(text: str) -> str:
     """*text* as one path segment; empty text is `~`.
 
@@ -129,7 +129,7 @@ def decode_segment(path: str) -> str:
     return text
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=25_000)
 def is_absolute_iri(text: str) -> bool:
     """Whether *text* can stand as an IRI in RDF: a scheme, and no character that RFC 3987 forbids.
 
