@@ -14,18 +14,17 @@ from quiver.releases.children import Child
 
 STARTER = """
 import sys, time
+from pathlib import Path
 from quiver.releases.children import Child
-from tests.test_children import wait_for_ever
+
+def wait_for_ever(told):
+    Path(told).write_text("here")
+    time.sleep(600)
 
 if __name__ == "__main__":
     child = Child("a child", 0, wait_for_ever, sys.argv[1])
     time.sleep(600)
 """
-
-
-def wait_for_ever(told: str) -> None:
-    Path(told).write_text("here")
-    time.sleep(600)
 
 
 def refuse() -> None:
@@ -37,7 +36,7 @@ def test_children_end_with_a_build_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "starter.py"
     script.write_text(STARTER)
     told = tmp_path / "told"
-    starter = subprocess.Popen([sys.executable, str(script), str(told)], cwd=Path(__file__).parents[1])
+    starter = subprocess.Popen([sys.executable, str(script), str(told)])
     deadline = time.monotonic() + 60
     while not told.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
