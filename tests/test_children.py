@@ -1,4 +1,4 @@
-"""Processes that do a piece of a release: forked from one that has loaded what they run, and gone when the build is."""
+"""Processes that do a piece of a release: they say why they fail, and are gone when the build is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_children_end_with_a_build_that_is_killed(tmp_path: Path) -> None:
     started = psutil.Process(starter.pid).children(recursive=True)
     starter.kill()
     starter.wait()
-    # The fork server, what it forked, and multiprocessing's own tracker.
+    # The child, and multiprocessing's own tracker.
     assert len(started) >= 2
     _, alive = psutil.wait_procs(started, timeout=30)
     assert alive == []

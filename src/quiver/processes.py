@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import multiprocessing
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable
 from typing import Final
 
 _GC_THRESHOLD: Final = 10_000
@@ -28,22 +25,6 @@ def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> Non
         # The parent may have ended before the kernel knew what to do then.
         if os.getppid() != parent:
             os._exit(1)
-
-
-def die_with_starter() -> None:
-    """As `die_with_parent`, in a process of multiprocessing's fork server, whose parent is not the one that started it.
-
-    The server itself stays for as long as anything forked from it.
-    """
-    die_with_parent(os.getppid())
-    starter = multiprocessing.parent_process()
-    if starter is not None:
-        threading.Thread(target=_follow, args=(starter.join,), daemon=True).start()
-
-
-def _follow(wait: Callable[[], None]) -> None:
-    wait()
-    os._exit(1)
 
 
 def give_back_memory() -> None:

@@ -75,8 +75,7 @@ def run(arguments: Sequence[str], environment: dict[str, str] | None = None) -> 
 def children_cpu() -> float:
     """CPU seconds of all processes that this one started, with theirs; waits until none is left.
 
-    Call it before a command, too: a build's fork server outlives it by a moment, and is counted only where it is
-    adopted.
+    Call it before a command, too: a process that outlives its starter by a moment is counted only where it is adopted.
     """
     adopt_orphans()
     with contextlib.suppress(ChildProcessError):

@@ -7,21 +7,12 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Final
 
-from quiver.processes import die_with_starter
+from quiver.processes import die_with_parent
 
-# Processes are forked from one that has loaded what they run: to load it takes each 0.3 s, and a build starts four.
-CONTEXT: Final = multiprocessing.get_context("forkserver")
-_PRELOADED: Final = ("__main__", "quiver.releases.stages", "quiver.releases.deriving", "quiver.releases.finish")
-
-
-def prepare_to_fork() -> None:
-    """Start the process that children are forked from, unless it runs."""
-    CONTEXT.set_forkserver_preload(list(_PRELOADED))
-    forkserver.ensure_running()
+CONTEXT: Final = multiprocessing.get_context("spawn")
 
 
 class Child:
@@ -30,8 +21,9 @@ class Child:
     def __init__(self, name: str, niceness: int, function: Callable[..., None], *arguments: object) -> None:
         self._name = name
         self._failures, failures = CONTEXT.Pipe(duplex=False)
-        prepare_to_fork()
-        self._process = CONTEXT.Process(target=_run_child, args=(niceness, failures, function, *arguments), daemon=True)
+        self._process = CONTEXT.Process(
+            target=_run_child, args=(os.getpid(), niceness, failures, function, *arguments), daemon=True
+        )
         self._process.start()
         failures.close()
 
@@ -57,9 +49,9 @@ class Child:
 
 
 def _run_child(
-    niceness: int, failures: Connection[str, str], function: Callable[..., None], *arguments: object
+    parent: int, niceness: int, failures: Connection[str, str], function: Callable[..., None], *arguments: object
 ) -> None:
-    die_with_starter()
+    die_with_parent(parent)
     os.nice(niceness)
     try:
         function(*arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,8 +14,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from quiver.processes import die_with_starter
-from quiver.releases.children import CONTEXT, prepare_to_fork
+from quiver.processes import die_with_parent
 
 
 class Task(Protocol):
@@ -57,12 +57,12 @@ class _Counter(Protocol):
 _counter: _Counter | None = None
 
 
-def _start_worker(counter: _Counter) -> None:
+def _start_worker(parent: int, counter: _Counter) -> None:
     global _counter
     _counter = counter
     # Tasks make millions of small values without cycles; looking for cycles costs a tenth of the time and finds none.
     gc.disable()
-    die_with_starter()
+    die_with_parent(parent)
 
 
 def advance(amount: int) -> None:
@@ -93,14 +93,17 @@ class Workers:
         self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
         self._wanted = self._jobs > 1 and input_bytes > _SMALL_BYTES
-        self._counter = CONTEXT.Value("q", 0)
+        self._context = multiprocessing.get_context("spawn")
+        self._counter = self._context.Value("q", 0)
         self.seconds = 0.0
 
     def __enter__(self) -> Workers:
         if self._wanted:
-            prepare_to_fork()
             self._pool = ProcessPoolExecutor(
-                self._jobs, mp_context=CONTEXT, initializer=_start_worker, initargs=(self._counter,)
+                self._jobs,
+                mp_context=self._context,
+                initializer=_start_worker,
+                initargs=(os.getpid(), self._counter),
             )
         return self
 
