@@ -149,9 +149,8 @@ def _add_release(graph: _Graph, dataset: str, manifest: Manifest) -> None:
     graph.add(release, "dcterms:issued", _moment(manifest.created))
     if manifest.parent:
         graph.add(release, "dcat:previousVersion", release_iri(manifest, manifest.parent))
-    folder = f"{manifest.base}dumps/{manifest.id}/"
     if manifest.dump is not None:
-        address = f"{folder}quiver-{manifest.id}.nq.gz"
+        address = manifest.base + manifest.dump_address()
         graph.add(dataset, "void:dataDump", address)
         for subject in (dataset, release):
             graph.add(subject, "dcat:distribution", f"{release}#dump")
@@ -163,9 +162,10 @@ def _add_release(graph: _Graph, dataset: str, manifest: Manifest) -> None:
         graph.kinds(changes, ("dcat:Dataset",))
         graph.add(changes, "dcterms:title", f"Changes from release {manifest.parent} to release {manifest.id}")
         for form, file in manifest.patches.items():
-            ending, label = PATCH_FORMS[form]
+            _, label = PATCH_FORMS[form]
             graph.add(changes, "dcat:distribution", f"{release}#{form}")
-            _add_file(graph, f"{release}#{form}", f"{label}, gzip", f"{folder}patch-{manifest.id}.{ending}.gz", file)
+            address = manifest.base + manifest.patch_address(form)
+            _add_file(graph, f"{release}#{form}", f"{label}, gzip", address, file)
             if form == "patch":
                 graph.add(f"{release}#{form}", "dcterms:conformsTo", _RDF_PATCH)
             else:

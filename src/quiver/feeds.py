@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from quiver import __version__
 from quiver.config import Settings
-from quiver.manifest import PATCH_FORMS, Manifest
+from quiver.manifest import Manifest
 from quiver.negotiation import HTML, TURTLE
 
 MEDIA_TYPE: Final = "application/atom+xml"
@@ -65,11 +65,11 @@ def _add_release(feed: ET.Element, manifest: Manifest, root: str, pages: bool) -
     media_type, ending = (HTML.media_type, "") if pages else (TURTLE.media_type, ".ttl")
     add_element(entry, "link", rel="alternate", type=media_type, href=f"{root}releases/{release_id}{ending}")
     if manifest.dump:
-        address = f"{root}dumps/{release_id}/quiver-{release_id}.nq.gz"
+        address = root + manifest.dump_address()
         length = str(manifest.dump.size)
         add_element(entry, "link", rel="enclosure", type=_GZIP, title="N-Quads", length=length, href=address)
     if patch := manifest.patches.get("patch"):
-        address = f"{root}dumps/{release_id}/patch-{release_id}.{PATCH_FORMS['patch'][0]}.gz"
+        address = root + manifest.patch_address("patch")
         length = str(patch.size)
         add_element(entry, "link", rel="enclosure", type=_GZIP, title="RDF Patch", length=length, href=address)
     add_element(entry, "summary", _summary(manifest))

@@ -115,6 +115,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """The files that hold the release's quads as compressed N-Quads, in order; together they are the dump."""
         return tuple(file for file in self.files if file.path.startswith("parts/"))
 
+    def dump_address(self, extension: str = "nq") -> str:
+        """Where the dump is offered, below the base."""
+        return f"dumps/{self.id}/quiver-{self.id}.{extension}.gz"
+
+    def patch_address(self, form: str) -> str:
+        """Where the patch of that form is offered, below the base."""
+        return f"dumps/{self.id}/patch-{self.id}.{PATCH_FORMS[form][0]}.gz"
+
     @property
     def patches(self) -> dict[str, ReleaseFile]:
         """By form (`patch`, `added`, `removed`), the files that hold what leads from the parent to the release."""

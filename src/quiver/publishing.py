@@ -35,7 +35,7 @@ from quiver.config import Settings
 from quiver.descriptions import dataset_description
 from quiver.errors import DamagedRelease, LibraryBusy, QuiverError
 from quiver.feeds import MEDIA_TYPE, RELEASES, releases_feed
-from quiver.manifest import PATCH_FORMS, Manifest, ReleaseFile
+from quiver.manifest import Manifest, ReleaseFile
 from quiver.namespaces import PREFIXES
 from quiver.releases import Library, Progress, Release, silent
 
@@ -131,21 +131,14 @@ def _folders(folder: Path) -> Iterable[str]:
     return (path.name for path in folder.glob("dumps/*") if path.is_dir())
 
 
-def _dump(manifest: Manifest) -> str:
-    return f"dumps/{manifest.id}/quiver-{manifest.id}.nq.gz"
-
-
 def _patches(manifest: Manifest) -> dict[str, ReleaseFile]:
     """The release's patches by their place in the folder."""
-    return {
-        f"dumps/{manifest.id}/patch-{manifest.id}.{PATCH_FORMS[form][0]}.gz": file
-        for form, file in manifest.patches.items()
-    }
+    return {manifest.patch_address(form): file for form, file in manifest.patches.items()}
 
 
 def _files(manifest: Manifest) -> dict[str, ReleaseFile]:
     """What is offered of a release, by its place in the folder."""
-    dump = {} if manifest.dump is None else {_dump(manifest): manifest.dump}
+    dump = {} if manifest.dump is None else {manifest.dump_address(): manifest.dump}
     return {**dump, **_patches(manifest)}
 
 
@@ -160,7 +153,7 @@ def _write_release(release: Release, folder: Path, settings: Settings, progress:
     manifest = release.manifest
     if manifest.dump is None:
         raise _damaged(release)
-    _copy(release, manifest.dump, release.part_paths, folder / _dump(manifest), progress)
+    _copy(release, manifest.dump, release.part_paths, folder / manifest.dump_address(), progress)
     for name, file in _patches(manifest).items():
         _copy(release, file, [release.path / file.path], folder / name, progress)
     _write_bytes(folder / f"releases/{release.id}.ttl", _describe(manifest, settings))
@@ -223,7 +216,7 @@ def _write_listings(folder: Path, listed: list[Manifest], current: Manifest, set
         "created": current.created,
         "base": current.base,
         "quads": current.quads,
-        "dump": _dump(current).removeprefix("dumps/"),
+        "dump": current.dump_address().removeprefix("dumps/"),
         "size": current.dump.size,
         "sha256": current.dump.sha256,
     }
@@ -235,7 +228,7 @@ def _page(listed: list[Manifest], current: Manifest, settings: Settings, root: s
     rows = "\n".join(
         f"<tr><td>{manifest.id}{' (current)' if manifest.id == current.id else ''}</td>"
         f"<td>{manifest.quads:,}</td><td>{manifest.dump.size:,}</td>"
-        f'<td><a href="{root}{_dump(manifest)}">N-Quads, gzip</a></td><td>{_patch_links(manifest, root)}</td>'
+        f'<td><a href="{root}{manifest.dump_address()}">N-Quads, gzip</a></td><td>{_patch_links(manifest, root)}</td>'
         f'<td><a href="{root}releases/{manifest.id}.ttl">Turtle</a> '
         f'<a href="{root}releases/{manifest.id}.json">JSON</a></td>'
         f"<td><code>{manifest.dump.sha256}</code></td></tr>"
@@ -273,7 +266,7 @@ the text is valid N-Quads, N-Triples and Turtle. Base of the IRIs: <code>{escape
 def _patch_links(manifest: Manifest, root: str) -> str:
     labels = {"patch": "RDF Patch", "added": "added", "removed": "removed"}
     return " ".join(
-        f'<a href="{root}dumps/{manifest.id}/patch-{manifest.id}.{PATCH_FORMS[form][0]}.gz">{label}</a>'
+        f'<a href="{root}{manifest.patch_address(form)}">{label}</a>'
         for form, label in labels.items()
         if form in manifest.patches
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import resource
@@ -16,8 +15,6 @@ from datetime import date
 from importlib.metadata import version
 
 import psutil
-
-from quiver.processes import adopt_orphans
 
 
 @dataclass(frozen=True)
@@ -73,14 +70,7 @@ def run(arguments: Sequence[str], environment: dict[str, str] | None = None) -> 
 
 
 def children_cpu() -> float:
-    """CPU seconds of all processes that this one started, with theirs; waits until none is left.
-
-    Call it before a command, too: a process that outlives its starter by a moment is counted only where it is adopted.
-    """
-    adopt_orphans()
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            os.wait()
+    """CPU seconds of all processes that this one started and that have ended, with theirs."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -111,6 +111,8 @@ def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str, 
         asked = replace(bound[query], text=with_solutions(bound[query].text, solutions))
         result_path(folder, query).write_bytes(serialise(run(store, asked), "json"))
 
+    sharing = [query for query in queries if asks_any(bound[query].text, shared)]
+
     def answer_sharing() -> None:
         # One after the other: groups of all titles take 0.9 GB a million papers, which is then given back.
         for words, text in shared.items():
@@ -120,7 +122,6 @@ def materialise(store: ox.Store, catalogue: Catalogue, folder: Path, base: str, 
         for query in sharing:
             answer(query)
 
-    sharing = [query for query in queries if asks_any(bound[query].text, shared)]
     # The engine lets other threads run while it evaluates.
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         beside = threads.submit(answer_sharing)

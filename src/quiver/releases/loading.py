@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import pyoxigraph
 
 from quiver.dumps import PartsFile
-from quiver.processes import give_back_memory
 from quiver.releases.children import CONTEXT, Child
 from quiver.releases.workers import Progress
 
@@ -106,11 +105,10 @@ def load_parts(paths: list[str], store: str, compact: bool) -> None:
 
 def _load(paths: Iterator[Path], store: str, checked: bool, report: Callable[[int], None] | None) -> pyoxigraph.Store:
     target = pyoxigraph.Store(store)
-    parts: IO[bytes] = PartsFile(paths, report)  # type: ignore[assignment]
+    # The engine calls nothing of a file but `read`, which is what this has.
+    parts = cast("IO[bytes]", PartsFile(paths, report))
     target.bulk_load(input=parts, format=pyoxigraph.RdfFormat.N_QUADS, lenient=checked)
     target.flush()
-    # Half a gigabyte that the loader has freed and the allocator kept: others need it while the store is compacted.
-    give_back_memory()
     return target
 
 

@@ -161,27 +161,26 @@ def dump_extensions(release: Release) -> tuple[str, ...]:
 
 def downloads(release: Release) -> list[Download]:
     """The release's dump under the name of each syntax that it is valid in; none where it has no dump."""
-    dump = release.manifest.dump
+    manifest = release.manifest
     return [
-        Download(
-            f"quiver-{release.id}.{extension}.gz",
-            _DUMP_NAMES[extension][0],
-            href(f"dumps/{release.id}/quiver-{release.id}.{extension}.gz"),
-            dump,
-        )
+        _download(manifest.dump_address(extension), _DUMP_NAMES[extension][0], manifest.dump)
         for extension in dump_extensions(release)
-        if dump is not None
+        if manifest.dump is not None
     ]
 
 
 def patches(release: Release) -> list[Download]:
     """What leads from the release's parent to it, in each form."""
-    found = []
-    for form, (ending, label) in PATCH_FORMS.items():
-        if file := release.manifest.patches.get(form):
-            name = f"patch-{release.id}.{ending}.gz"
-            found.append(Download(name, label, href(f"dumps/{release.id}/{name}"), file))
-    return found
+    manifest = release.manifest
+    return [
+        _download(manifest.patch_address(form), label, file)
+        for form, (_, label) in PATCH_FORMS.items()
+        if (file := manifest.patches.get(form))
+    ]
+
+
+def _download(address: str, label: str, file: ReleaseFile) -> Download:
+    return Download(address.rpartition("/")[2], label, href(address), file)
 
 
 def _unchanged(response: Response, held: ETags) -> Response:
