@@ -241,6 +241,7 @@ def _page(listed: list[Manifest], current: Manifest, settings: Settings, root: s
 <title>Dumps of {title}</title>
 <style>body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem; }} table {{ border-collapse: collapse; }}
 th, td {{ text-align: left; padding: .3rem .8rem; border-bottom: 1px solid; }} code {{ overflow-wrap: anywhere; }}
+td code {{ display: inline-block; min-width: 16rem; }}
 div {{ overflow-x: auto; }}</style></head>
 <body>
 <h1>Dumps of {title}</h1>
