@@ -22,17 +22,17 @@ _MOST_ROWS: Final = 100_000
 def shared_subqueries(texts: Iterable[str]) -> dict[str, str]:
     """The subqueries that stand more than once in *texts*: their words -> a query that asks one of them alone.
 
-    Of a shared one in another, only the outer.
+    Of a shared one in another, the outer alone, unless several of those have it; then it comes before them.
     """
     found = [(text, subquery) for text in texts for subquery in subqueries(text) if _PICKS & subquery.clauses]
     counts = Counter(subquery.words for _, subquery in found)
     shared: dict[str, str] = {}
-    inner: set[str] = set()
     for text, subquery in found:
         if counts[subquery.words] > 1 and subquery.words not in shared:
             shared[subquery.words] = text[: subquery.prologue_end] + text[subquery.start : subquery.end]
-            inner.update(other.words for other in subqueries(shared[subquery.words]))
-    return {words: query for words, query in shared.items() if words not in inner}
+    hosts = Counter(words for query in shared.values() for words in {inner.words for inner in subqueries(query)})
+    # What is in another is shorter.
+    return {words: shared[words] for words in sorted(shared, key=len) if hosts[words] != 1}
 
 
 def asks_any(text: str, words: Container[str]) -> bool:
