@@ -67,6 +67,8 @@ def preferred_spelling(spellings: Mapping[str, int]) -> str:
     >>> preferred_spelling({"b": 2, "a": 2, "c": 1})
     'a'
     """
+    if len(spellings) == 1:
+        return next(iter(spellings))
     return min(spellings, key=lambda spelling: (-spellings[spelling], spelling))
 
 
@@ -99,16 +101,18 @@ class Tally(msgspec.Struct):
         *signatures* are (cluster key, stated name, row key, source's author id); *venues* (key, as stated); *listed_by*
         the clusters for which a page lists the paper: key -> name as the page writes it.
         """
+        names, rows = self.names, self.rows
         clusters: set[str] = set()
         for cluster, stated, row, row_id in signatures:
-            name = self._name(cluster)
-            _add(name.spellings, stated)
-            _add(name.rows, (source, row))
+            name = names.get(cluster) or self._name(cluster)
+            name.spellings[stated] = name.spellings.get(stated, 0) + 1
+            author = (source, row)
+            name.rows[author] = name.rows.get(author, 0) + 1
             clusters.add(cluster)
-            tallied = self.rows.get((source, row))
+            tallied = rows.get(author)
             if tallied is None:
-                tallied = self.rows[(source, row)] = RowTally()
-            _add(tallied.names, stated)
+                tallied = rows[author] = RowTally()
+            tallied.names[stated] = tallied.names.get(stated, 0) + 1
             if row_id:
                 tallied.identified += 1
         clusters.update(listed_by)

@@ -65,7 +65,7 @@ def _guard(segment: str) -> str:
         return segment
     if segment in (".", ".."):
         return segment.replace(".", "~2E")
-    for extension in EXTENSIONS:
+    for extension in EXTENSIONS if segment.endswith(EXTENSIONS) else ():
         if segment.endswith(extension):
             dot = len(segment) - len(extension) + extension.rindex(".")
             return f"{segment[:dot]}~2E{segment[dot + 1 :]}"
@@ -80,13 +80,18 @@ def _encode(text: str) -> str:
     )
 
 
-@lru_cache(maxsize=25_000)
 def encode_segment(text: str) -> str:
     """*text* as one path segment; empty text is `~`.
 
     >>> encode_segment("andrew zhao"), encode_segment("c++_~"), encode_segment("")
     ('andrew_zhao', 'c~2B~2B~5F~7E', '~')
     """
+    # To remember so simple a text takes as long as to encode it.
+    return _guard(text.replace(" ", "_")) or "~" if _PLAIN.fullmatch(text) else _encode_segment(text)
+
+
+@lru_cache(maxsize=25_000)
+def _encode_segment(text: str) -> str:
     return _guard(_encode(text)) or "~"
 
 

@@ -52,15 +52,19 @@ def named(curie: str) -> str:
 class Block:
     """The statements of one document (a resource and its fragments), in the order in which they are added."""
 
-    __slots__ = ("_lines", "_subject")
+    __slots__ = ("_known", "_lines", "_subject")
 
     def __init__(self, subject: str) -> None:
+        self._known: list[str] = []  # each once
         self._lines: list[str] = []
         self._subject = f"<{subject}>"
 
     def add(self, lines: Iterable[str]) -> None:
-        """Add statements that are written already, each ended by a newline."""
-        self._lines.extend(lines)
+        """Add statements that are written already, each ended by a newline, and like no other before or behind them."""
+        if self._lines:
+            self._known.extend(dict.fromkeys(self._lines))
+            self._lines.clear()
+        self._known.extend(lines)
 
     def about(self, subject: str) -> None:
         """Turn to another subject of the same document."""
@@ -87,5 +91,6 @@ class Block:
         self._lines.append(f'{self._subject}{predicate(curie)}"{value:04d}{_YEAR} .\n')
 
     def lines(self) -> list[str]:
-        """One statement a line, each once."""
-        return list(dict.fromkeys(self._lines))
+        """One statement a line, each once; those between two calls of `add` are told apart from each other alone."""
+        self.add(())
+        return self._known

@@ -192,6 +192,9 @@ def settle(frames: list[Frame], checksums: tuple[str, ...]) -> tuple[Kept, list[
 
     The smallest canonical hash wins, whatever the order of files.
     """
+    if len(frames) == 1:
+        (only,) = frames
+        return Kept(only, (only.input,), only.locator), [], 0
     digest = min(frame.digest for frame in frames)
     equal = [frame for frame in frames if frame.digest == digest]
     losers = [frame for frame in frames if frame.digest != digest]
