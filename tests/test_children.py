@@ -12,9 +12,11 @@ import pytest
 
 from quiver.releases.children import Child
 
+# With a thread beside it a process starts others anew, else it forks them.
 STARTER = """
-import sys, time
+import fcntl, sys, threading, time
 from pathlib import Path
+from quiver.processes import ours_alone
 from quiver.releases.children import Child
 
 def wait_for_ever(told):
@@ -22,7 +24,12 @@ def wait_for_ever(told):
     time.sleep(600)
 
 if __name__ == "__main__":
-    child = Child("a child", 0, wait_for_ever, sys.argv[1])
+    lock = open(sys.argv[1] + ".lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if sys.argv[2] == "spawned":
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+    with ours_alone(lock.fileno()):
+        child = Child("a child", 0, wait_for_ever, sys.argv[1])
     time.sleep(600)
 """
 
@@ -32,19 +39,25 @@ def refuse() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_children_end_with_a_build_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["forked", "spawned"])
+def test_children_end_with_a_build_that_is_killed(tmp_path: Path, how: str) -> None:
     script = tmp_path / "starter.py"
     script.write_text(STARTER)
     told = tmp_path / "told"
-    starter = subprocess.Popen([sys.executable, str(script), str(told)])
+    starter = subprocess.Popen([sys.executable, str(script), str(told), how])
     deadline = time.monotonic() + 60
     while not told.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     started = psutil.Process(starter.pid).children(recursive=True)
+    # Who is started anew does not carry what the starter was called with.
+    assert [how in process.cmdline() for process in started].count(True) == (how == "forked")
+    starter_has = [file.path for file in psutil.Process(starter.pid).open_files()]
+    assert f"{told}.lock" in starter_has
+    for process in started:
+        assert f"{told}.lock" not in [file.path for file in process.open_files()]
     starter.kill()
     starter.wait()
-    # The child, and multiprocessing's own tracker.
-    assert len(started) >= 2
+    assert started
     _, alive = psutil.wait_procs(started, timeout=30)
     assert alive == []
 

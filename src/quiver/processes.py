@@ -5,14 +5,53 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import Final
 
 _GC_THRESHOLD: Final = 10_000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_THREADS: Final = Path("/proc/self/task")
+_ours_alone: set[int] = set()
+
+
+def process_context() -> BaseContext:
+    """How to start processes from here: forked, which imports nothing again, or anew where that is not sound.
+
+    A fork copies locks that other threads hold, and not those threads: it is sound where there are none, not even the
+    engine's own, which Python does not count (Linux only).
+    """
+    alone = sys.platform == "linux" and _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
+    return multiprocessing.get_context("fork" if alone else "spawn")
+
+
+@contextlib.contextmanager
+def ours_alone(descriptor: int) -> Iterator[None]:
+    """Have no process that is forked meanwhile hold the open file *descriptor*, and with it a lock, after this one."""
+    _ours_alone.add(descriptor)
+    try:
+        yield
+    finally:
+        _ours_alone.discard(descriptor)
+
+
+def _let_go() -> None:
+    # Not closed: another file would get the number, and be closed in the place of this one.
+    if _ours_alone:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in _ours_alone:
+            os.dup2(nothing, descriptor)
+        os.close(nothing)
+        _ours_alone.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:

@@ -107,11 +107,13 @@ def make(
 ) -> None:
     """Take all steps from the planned files to parts, tables and documents; *loader* is fed the parts, unless few."""
     with _workers(plan, making, settings, progress, executor) as workers:
+        if workers.several and loader is not None:
+            loader.start()
+            making.loader = loader
         read_files(plan, making, settings, workers)
         revise_inputs(making)
         drop_sources(plan, making, workers)
         pages = settle_pages(plan, making)
-        making.loader = loader if workers.several else None
         map_papers(plan, making, workers)
         map_pages(plan, making, pages)
         derive(plan, making, workers)

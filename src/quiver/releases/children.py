@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Final
+from multiprocessing.process import BaseProcess
 
-from quiver.processes import die_with_parent
-
-CONTEXT: Final = multiprocessing.get_context("spawn")
+from quiver.processes import die_with_parent, process_context
 
 
 class Child:
@@ -20,8 +17,10 @@ class Child:
 
     def __init__(self, name: str, niceness: int, function: Callable[..., None], *arguments: object) -> None:
         self._name = name
-        self._failures, failures = CONTEXT.Pipe(duplex=False)
-        self._process = CONTEXT.Process(
+        context = process_context()
+        self._failures, failures = context.Pipe(duplex=False)
+        # `Process` is an attribute of each kind of context, not of the class that they share.
+        self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]
             target=_run_child, args=(os.getpid(), niceness, failures, function, *arguments), daemon=True
         )
         self._process.start()

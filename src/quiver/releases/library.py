@@ -17,6 +17,7 @@ import pyoxigraph
 
 from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound, QuiverError
 from quiver.manifest import Manifest, read_manifest
+from quiver.processes import ours_alone
 from quiver.releases.durability import make_folder, sync_folder, sync_tree
 from quiver.releases.fullness import disk_full, is_full
 from quiver.releases.leases import Lease, claim, hold, left_long_ago, note_leaving
@@ -215,7 +216,7 @@ class Library:
             LibraryBusy: another process holds it, and still does after *wait_s* seconds.
         """
         make_folder(self.releases_path)
-        with (self.path / ".lock").open("a") as lock:
+        with (self.path / ".lock").open("a") as lock, ours_alone(lock.fileno()):
             deadline = time.monotonic() + wait_s
             while True:
                 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import IO, Final, cast
 import pyoxigraph
 
 from quiver.dumps import PartsFile
-from quiver.releases.children import CONTEXT, Child
+from quiver.releases.children import Child
 from quiver.releases.workers import Progress
 
 # What the loader reports: bytes read so far, or this when the store can be read.
@@ -23,7 +24,7 @@ _REPORT_BYTES: Final = 16_000_000
 
 
 class StoreLoader:
-    """Loads parts into a new store at *store*, in a process of its own that begins with the first part.
+    """Loads parts into a new store at *store*, in a process of its own that begins with the first part, or before.
 
     *checked* says that the parts were written from terms known to be valid: then they are not looked at once more,
     which is a tenth of the work. A context manager: what still runs at its end is killed.
@@ -50,18 +51,22 @@ class StoreLoader:
         """Whether there is a process."""
         return self._process is not None
 
+    def start(self) -> None:
+        """Begin the process, while this one has no threads yet: then it is forked."""
+        if self._process is None:
+            parts, self._parts = multiprocessing.Pipe(duplex=False)
+            self._reports, reports = multiprocessing.Pipe(duplex=False)
+            self._process = Child("the loader", 0, _load_fed, self._store, self._checked, parts, reports)
+            parts.close()
+            reports.close()
+
     def feed(self, path: str) -> None:
         """Have the part at *path*, which is whole, loaded after those before it.
 
         Raises:
             OSError: the process has ended.
         """
-        if self._parts is None:
-            parts, self._parts = CONTEXT.Pipe(duplex=False)
-            self._reports, reports = CONTEXT.Pipe(duplex=False)
-            self._process = Child("the loader", 0, _load_fed, self._store, self._checked, parts, reports)
-            parts.close()
-            reports.close()
+        self.start()
         self._send(path)
 
     def finish(self, compact: bool, total: int, progress: Progress, loaded: Callable[[], None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from quiver.processes import die_with_parent
+from quiver.processes import die_with_parent, process_context
 
 
 class Task(Protocol):
@@ -93,7 +92,7 @@ class Workers:
         self._progress = progress
         self._pool: ProcessPoolExecutor | None = None
         self._wanted = self._jobs > 1 and input_bytes > _SMALL_BYTES
-        self._context = multiprocessing.get_context("spawn")
+        self._context = process_context()
         self._counter = self._context.Value("q", 0)
         self.seconds = 0.0
 

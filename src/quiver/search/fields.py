@@ -83,7 +83,7 @@ def join_starts(words: Sequence[str]) -> str:
     >>> join_starts(["deep", "depth", "a"])
     'd de a'
     """
-    return " ".join(dict.fromkeys(word[:length] for word in words for length in (1, MAX_START)))
+    return " ".join(dict.fromkeys([word[:length] for word in words for length in (1, MAX_START)]))
 
 
 def identifier_keys(text: str) -> set[str]:
