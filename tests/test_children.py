@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,3 +68,22 @@ def test_a_child_that_fails_says_why() -> None:
     child = Child("a child", 0, refuse)
     with pytest.raises(OSError, match="a child failed: no such luck"):
         child.join()
+
+
+def test_ctrl_c_is_for_the_starter_to_act_on(tmp_path: Path) -> None:
+    script = tmp_path / "starter.py"
+    script.write_text(STARTER)
+    told = tmp_path / "told"
+    starter = subprocess.Popen(
+        [sys.executable, str(script), str(told), "forked"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # A shell in the background has it ignored, and what it starts inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )
+    deadline = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(starter.pid, signal.SIGINT)
+    _, said = starter.communicate(timeout=30)
+    assert said.count(b"KeyboardInterrupt") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -51,6 +52,8 @@ def _run_child(
     parent: int, niceness: int, failures: Connection[str, str], function: Callable[..., None], *arguments: object
 ) -> None:
     die_with_parent(parent)
+    # Ctrl-C reaches all processes of a terminal; the one that started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
     try:
         function(*arguments)

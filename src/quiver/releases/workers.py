@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -62,6 +63,8 @@ def _start_worker(parent: int, counter: _Counter) -> None:
     # Tasks make millions of small values without cycles; looking for cycles costs a tenth of the time and finds none.
     gc.disable()
     die_with_parent(parent)
+    # Ctrl-C reaches all processes of a terminal, and ends this one without a trace of its own.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def advance(amount: int) -> None:
