@@ -18,7 +18,6 @@ name others are written after them.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -33,11 +32,12 @@ import pyoxigraph
 
 from quiver.config import Settings
 from quiver.descriptions import dataset_description
-from quiver.errors import DamagedRelease, LibraryBusy, QuiverError
+from quiver.errors import DamagedRelease, QuiverError
 from quiver.feeds import MEDIA_TYPE, RELEASES, releases_feed
 from quiver.manifest import Manifest, ReleaseFile
 from quiver.namespaces import PREFIXES
 from quiver.releases import Library, Progress, Release, silent
+from quiver.releases.turns import turn
 
 _PARTIAL: Final = ".partial-"
 _CHUNK_BYTES: Final = 1 << 20
@@ -69,14 +69,16 @@ def publish(
     Raises:
         NoRelease, DamagedRelease, UnsupportedRelease: the current release cannot be read, or is not what its manifest
             says; the folder stays as it was.
-        LibraryBusy: another process publishes to the folder.
+        LibraryBusy: another process publishes to the folder, and still does after the setting `wait_s`.
         OSError: the disk is full, say.
     """
     settings = settings or Settings()
     keep = settings.integer("keep_releases") if keep is None else keep
     shelf = Library(library)
-    current = shelf.current().id
-    with _alone(folder):
+    shelf.current()
+    with _alone(folder, settings.number("wait_s")):
+        # Another may have become it while this one waited.
+        current = shelf.current().id
         there = _read_manifests(folder)
         wanted = {release_id for release_id in (*shelf.ids(), *there) if release_id != current}
         older = sorted(wanted, reverse=True)
@@ -103,16 +105,10 @@ def publish(
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, wait_s: float) -> Iterator[None]:
     """Hold *folder* for one writer; what a killed one left is removed first."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LibraryBusy(
-                f"another process is publishing to {folder}", value=str(folder), hint="Try again when it has ended."
-            ) from None
+    with turn(folder, "publishing to", wait_s):
         for partial in folder.rglob(f"{_PARTIAL}*"):
             partial.unlink()
         yield

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import EXECUTOR, FILES, LIBRARY, QUIET, SCRATCH, main, settings_of
+from quiver.cli.main import EXECUTOR, FILES, LIBRARY, QUIET, SCRATCH, WAIT, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.config import Settings
 from quiver.convert import convert_files, convert_records
@@ -87,6 +87,7 @@ def print_report(report: BuildReport) -> None:
 @click.option("--jobs", type=int, default=None, help="Processes that read and map; 0 is one for each core.")
 @EXECUTOR
 @SCRATCH
+@WAIT
 @QUIET
 @click.pass_context
 def build_command(
@@ -100,10 +101,11 @@ def build_command(
     jobs: int | None,
     executor: str | None,
     scratch: str | None,
+    wait_s: float | None,
     quiet: bool,
 ) -> None:
     """Build a release of LIBRARY from record FILES (paths, or URLs) and publish it."""
-    settings = settings_of(context, base=base, jobs=jobs, executor=executor, scratch=scratch)
+    settings = settings_of(context, base=base, jobs=jobs, executor=executor, scratch=scratch, wait_s=wait_s)
     display = ProgressDisplay(quiet=quiet)
     report = build(
         library,
@@ -121,12 +123,13 @@ def build_command(
 @main.command("rebase")
 @LIBRARY
 @click.argument("iri", callback=_usage(normalise_base))
+@WAIT
 @QUIET
 @click.pass_context
-def rebase_command(context: click.Context, library: Path, iri: str, quiet: bool) -> None:
+def rebase_command(context: click.Context, library: Path, iri: str, wait_s: float | None, quiet: bool) -> None:
     """Publish the current release of LIBRARY again with IRI as the base of its own IRIs."""
     display = ProgressDisplay(quiet=quiet)
-    release = rebase(library, iri, settings=settings_of(context), progress=display)
+    release = rebase(library, iri, settings=settings_of(context, wait_s=wait_s), progress=display)
     display.finish()
     click.echo(f"release {release.id} with the base {release.base} is current")
 
@@ -135,14 +138,19 @@ def rebase_command(context: click.Context, library: Path, iri: str, quiet: bool)
 @LIBRARY
 @click.option("--rollback", metavar="ID", help="Make this release the current one.")
 @click.option("--keep", type=click.IntRange(1), help="Remove the oldest releases until this many are left.")
+@WAIT
 @click.pass_context
-def releases_command(context: click.Context, library: Path, rollback: str | None, keep: int | None) -> None:
+def releases_command(
+    context: click.Context, library: Path, rollback: str | None, keep: int | None, wait_s: float | None
+) -> None:
     """List the releases of LIBRARY, go back to one, or remove old ones."""
+    settings = settings_of(context, wait_s=wait_s)
+    wait_s = settings.number("wait_s")
     shelf = Library(library)
     if rollback:
-        click.echo(f"release {shelf.roll_back(rollback).id} is current")
+        click.echo(f"release {shelf.roll_back(rollback, wait_s=wait_s).id} is current")
     if keep:
-        pruned = shelf.prune(keep, grace_s=settings_of(context).number("release_grace_s"))
+        pruned = shelf.prune(keep, grace_s=settings.number("release_grace_s"), wait_s=wait_s)
         for removed in pruned.removed:
             click.echo(f"removed {removed}")
         for read in pruned.read:

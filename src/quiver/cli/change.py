@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from quiver.cli.build import FORMAT, SOURCE, print_report
-from quiver.cli.main import EXECUTOR, FILES, LIBRARY, QUIET, SCRATCH, main, settings_of
+from quiver.cli.main import EXECUTOR, FILES, LIBRARY, QUIET, SCRATCH, WAIT, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.releases import add, remove, replace
 from quiver.storage import Location
@@ -20,6 +20,7 @@ from quiver.storage import Location
 @SOURCE
 @EXECUTOR
 @SCRATCH
+@WAIT
 @QUIET
 @click.pass_context
 def add_command(
@@ -30,11 +31,12 @@ def add_command(
     source: str,
     executor: str | None,
     scratch: str | None,
+    wait_s: float | None,
     quiet: bool,
 ) -> None:
     """Add the records of FILES to LIBRARY: a new release, exactly as a build of all records would be."""
     display = ProgressDisplay(quiet=quiet)
-    settings = settings_of(context, executor=executor, scratch=scratch)
+    settings = settings_of(context, executor=executor, scratch=scratch, wait_s=wait_s)
     report = add(library, files, format_name=format_name or "", source=source, settings=settings, progress=display)
     display.finish()
     print_report(report)
@@ -43,12 +45,13 @@ def add_command(
 @main.command("remove")
 @LIBRARY
 @click.argument("source")
+@WAIT
 @QUIET
 @click.pass_context
-def remove_command(context: click.Context, library: Path, source: str, quiet: bool) -> None:
+def remove_command(context: click.Context, library: Path, source: str, wait_s: float | None, quiet: bool) -> None:
     """Take all records of SOURCE out of LIBRARY, and what was derived from them alone: a new release."""
     display = ProgressDisplay(quiet=quiet)
-    report = remove(library, source, settings=settings_of(context), progress=display)
+    report = remove(library, source, settings=settings_of(context, wait_s=wait_s), progress=display)
     display.finish()
     manifest = report.release.manifest
     click.echo(
@@ -63,6 +66,7 @@ def remove_command(context: click.Context, library: Path, source: str, quiet: bo
 @FORMAT
 @EXECUTOR
 @SCRATCH
+@WAIT
 @QUIET
 @click.pass_context
 def replace_command(
@@ -73,11 +77,12 @@ def replace_command(
     format_name: str | None,
     executor: str | None,
     scratch: str | None,
+    wait_s: float | None,
     quiet: bool,
 ) -> None:
     """Put the records of FILES in the place of all that SOURCE has in LIBRARY: a new release."""
     display = ProgressDisplay(quiet=quiet)
-    settings = settings_of(context, executor=executor, scratch=scratch)
+    settings = settings_of(context, executor=executor, scratch=scratch, wait_s=wait_s)
     report = replace(library, source, files, format_name=format_name or "", settings=settings, progress=display)
     display.finish()
     print_report(report)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quiver.cli.build import BASE
-from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, WAIT, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.cli.query import compression_of, opened_output
 from quiver.dumps import compressing
@@ -49,16 +49,22 @@ def diff_command(library: Path, before: str, now: str, form: str, output: Path |
 @LIBRARY
 @click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @BASE
+@WAIT
 @QUIET
 @click.pass_context
 def restore_command(
-    context: click.Context, library: Path, parts: tuple[Path, ...], base: str | None, quiet: bool
+    context: click.Context,
+    library: Path,
+    parts: tuple[Path, ...],
+    base: str | None,
+    wait_s: float | None,
+    quiet: bool,
 ) -> None:
     """Publish a release of LIBRARY that is made of PARTS: a release's folder, its parts/ alone, or a dump (.nq.gz).
 
     The base is read from the parts; --base is for plain RDF.
     """
     display = ProgressDisplay(quiet=quiet)
-    release = restore(library, parts, base=base or "", settings=settings_of(context), progress=display)
+    release = restore(library, parts, base=base or "", settings=settings_of(context, wait_s=wait_s), progress=display)
     display.finish()
     click.echo(f"{release.manifest.quads:,} triples; release {release.id} with the base {release.base} is current")

@@ -34,6 +34,14 @@ EXECUTOR = click.option(
 SCRATCH = click.option(
     "--scratch", metavar="PLACE", default=None, help="Folder or URL, seen by its workers, where they hand over files."
 )
+WAIT = click.option(
+    "--wait",
+    "wait_s",
+    type=float,
+    metavar="SECONDS",
+    default=None,
+    help="Wait so long for another command that writes to the same place.",
+)
 QUIET = click.option("--quiet", "-q", is_flag=True, help="Say nothing of progress.")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, WAIT, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.publishing import publish
 
@@ -19,12 +19,15 @@ _FILES = ("quiver.service", "compose.yaml", "nginx.conf")
 @LIBRARY
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--keep", type=click.IntRange(0), help="Releases that FOLDER keeps; 0 keeps all.")
+@WAIT
 @QUIET
 @click.pass_context
-def publish_command(context: click.Context, library: Path, folder: Path, keep: int | None, quiet: bool) -> None:
+def publish_command(
+    context: click.Context, library: Path, folder: Path, keep: int | None, wait_s: float | None, quiet: bool
+) -> None:
     """Write the dumps of LIBRARY to FOLDER, with checksums, descriptions and an index page, for any file server."""
     display = ProgressDisplay(quiet=quiet)
-    done = publish(library, folder, keep=keep, settings=settings_of(context), progress=display)
+    done = publish(library, folder, keep=keep, settings=settings_of(context, wait_s=wait_s), progress=display)
     display.finish()
     for release_id in done.written:
         click.echo(f"wrote {release_id}")

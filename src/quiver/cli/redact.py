@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, WAIT, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.identifiers import Minter
 from quiver.releases import RedactionReport, look_for, redact
@@ -18,14 +18,17 @@ _SHOWN = 20
 @LIBRARY
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--check", is_flag=True, help="Change nothing; look through all of LIBRARY and say what is left.")
+@WAIT
 @QUIET
 @click.pass_context
-def redact_command(context: click.Context, library: Path, file: Path, check: bool, quiet: bool) -> None:
+def redact_command(
+    context: click.Context, library: Path, file: Path, check: bool, wait_s: float | None, quiet: bool
+) -> None:
     """Take out of LIBRARY for good what FILE names: papers, names, texts.
 
     A new release without them is made and looked through; then every other release is removed.
     """
-    settings = settings_of(context)
+    settings = settings_of(context, wait_s=wait_s)
     display = ProgressDisplay(quiet=quiet)
     if check:
         report = look_for(library, file, progress=display)

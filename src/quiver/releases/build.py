@@ -63,18 +63,18 @@ def build(
         UnknownFormat, InvalidRecord: *format_name* or *source* is none.
         NothingAccepted: the files hold no acceptable record.
         RejectedRecords: *strict*, and at least one record was rejected.
-        LibraryBusy: another process writes to the library.
+        LibraryBusy: another process writes to the library, and still does after the setting `wait_s`.
         OSError: a file cannot be opened, or the disk is full.
         StorageUnavailable: an URL cannot be reached.
         MissingExtra: it, or the executor, needs a package that is not installed.
         ConversionFailed: the executor could not do its share.
     """
     settings = settings or Settings()
-    started = time.monotonic()
     minter = Minter(normalise_base(base or settings.text("base")))
     plan = plan_files(files, format_name, source, settings)
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
+        started = time.monotonic()
         before = shelf.current_or_none()
         check_build(shelf.path, plan.paths, settings, before=before.manifest if before else None)
         with shelf.new_folder() as folder, StoreLoader(folder / "store", checked=True) as loader:

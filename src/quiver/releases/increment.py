@@ -53,7 +53,7 @@ def add(
     """
     settings = settings or Settings()
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
         parent = _parent(shelf)
         plan = plan_files(files, format_name, source, settings, _next_number(parent))
         return _publish(shelf, parent, plan, (), settings, progress, executor)
@@ -76,7 +76,7 @@ def remove(
     """
     settings = settings or Settings()
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
         parent = _parent(shelf)
         _check_source(parent, source)
         others = [counts for slug, counts in parent.manifest.sources.items() if slug != source]
@@ -112,7 +112,7 @@ def replace(
     """
     settings = settings or Settings()
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
         parent = _parent(shelf)
         _check_source(parent, source)
         plan = plan_files(files, format_name, source, settings, _next_number(parent))

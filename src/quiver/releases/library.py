@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
@@ -15,12 +14,12 @@ from typing import Final, TypeVar
 
 import pyoxigraph
 
-from quiver.errors import DamagedRelease, LibraryBusy, NoRelease, NotFound, QuiverError
+from quiver.errors import DamagedRelease, NoRelease, NotFound, QuiverError
 from quiver.manifest import Manifest, read_manifest
-from quiver.processes import ours_alone
 from quiver.releases.durability import make_folder, sync_folder, sync_tree
 from quiver.releases.fullness import disk_full, is_full
 from quiver.releases.leases import Lease, claim, hold, left_long_ago, note_leaving
+from quiver.releases.turns import turn
 
 Opened = TypeVar("Opened")
 
@@ -216,26 +215,9 @@ class Library:
             LibraryBusy: another process holds it, and still does after *wait_s* seconds.
         """
         make_folder(self.releases_path)
-        with (self.path / ".lock").open("a") as lock, ours_alone(lock.fileno()):
-            deadline = time.monotonic() + wait_s
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise LibraryBusy(
-                            f"another process is writing to {self.path}",
-                            value=str(self.path),
-                            hint="Try again when it has ended.",
-                        ) from None
-                    time.sleep(0.1)
-            try:
-                self._remove_debris()
-                yield
-            finally:
-                # Closing is not enough: a process that was forked meanwhile has the file open, too.
-                fcntl.flock(lock, fcntl.LOCK_UN)
+        with turn(self.path, "writing to", wait_s):
+            self._remove_debris()
+            yield
 
     def _remove_debris(self) -> None:
         self._withdraw()
@@ -318,25 +300,29 @@ class Library:
         pending.replace(self.path / "current")
         sync_folder(self.path)
 
-    def roll_back(self, release_id: str) -> Release:
+    def roll_back(self, release_id: str, *, wait_s: float = 0.0) -> Release:
         """Make an older (or newer) kept release the current one.
 
         Raises:
             NotFound: the library does not hold it.
             DamagedRelease: its store does not open.
+            LibraryBusy: as for `writing`.
         """
-        with self.writing():
+        with self.writing(wait_s):
             release = self.release(release_id)
             release.open_store()
             self.point_to(release_id)
             return release
 
-    def prune(self, keep: int, *, grace_s: float = 0.0) -> Pruned:
+    def prune(self, keep: int, *, grace_s: float = 0.0, wait_s: float = 0.0) -> Pruned:
         """Remove the oldest releases until *keep* are left; the current one always stays.
 
         So does one that a reader holds, or that was the current one less than *grace_s* seconds ago.
+
+        Raises:
+            LibraryBusy: as for `writing`.
         """
-        with self.writing():
+        with self.writing(wait_s):
             return self.remove_oldest(keep, grace_s=grace_s)
 
     def remove_oldest(self, keep: int, *, grace_s: float = 0.0) -> Pruned:

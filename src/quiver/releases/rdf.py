@@ -58,7 +58,7 @@ def build_from_rdf(
     """
     settings = settings or Settings()
     shelf = Library(library)
-    with shelf.writing(), shelf.new_folder() as folder:
+    with shelf.writing(settings.number("wait_s")), shelf.new_folder() as folder:
         started = time.monotonic()
         dataset = pyoxigraph.Dataset()
         inputs = []

@@ -40,7 +40,7 @@ def rebase(library: Path, base: str, *, settings: Settings | None = None, progre
     settings = settings or Settings()
     base = normalise_base(base)
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
         parent = shelf.current()
         if parent.manifest.kind != "records":
             raise InvalidRecord("a release made of plain RDF has no base of ours to change", value=parent.id)

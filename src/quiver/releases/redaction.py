@@ -80,9 +80,9 @@ def redact(
         UnsupportedRelease, InvalidRecord, NoRelease, LibraryBusy, NotEnoughDisk, OSError: as for `add`.
     """
     settings = settings or Settings()
-    started = time.monotonic()
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
+        started = time.monotonic()
         current = _release_with_records(shelf)
         asked = _read(file, shelf, current)
         before = read_list(list_path(library)) or RedactionList.empty()

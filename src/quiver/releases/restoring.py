@@ -71,11 +71,11 @@ def restore(
         LibraryBusy, OSError: as for every writer.
     """
     settings = settings or Settings()
-    started = time.monotonic()
     pieces = list(_pieces(files))
     stated = _stated(files)
     shelf = Library(library)
-    with shelf.writing():
+    with shelf.writing(settings.number("wait_s")):
+        started = time.monotonic()
         with shelf.new_folder() as folder:
             found = _Found()
             base = _base(pieces) or normalise_base(base or (stated.base if stated else settings.text("base")))
