@@ -7,8 +7,10 @@ of a store (anonymous access, an endpoint of one's own) are fsspec's own configu
 from __future__ import annotations
 
 import contextlib
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -21,6 +23,10 @@ Location = Path | str
 EXTRA: Final = "pip install 'quiver-kg[cluster]'"
 _CHUNK_BYTES: Final = 1 << 20
 _WEB: Final = ("http://", "https://")
+# Stores where a file is there when its last byte is, or not at all, and whose folders are but parts of names.
+_OBJECT_STORES: Final = ("s3://", "s3a://")
+# What S3 says of one, where it says more than 404.
+_NO_BUCKET: Final = "bucket does not exist"
 
 
 class FileSystem(Protocol):
@@ -35,6 +41,8 @@ class FileSystem(Protocol):
     def rm(self, path: str, recursive: bool) -> None: ...
     def exists(self, path: str) -> bool: ...
     def invalidate_cache(self, path: str | None = None) -> None: ...
+    @property
+    def transaction(self) -> AbstractContextManager[object]: ...
     def cat_ranges(
         self, paths: Sequence[str], starts: Sequence[int], ends: Sequence[int], *, on_error: str
     ) -> list[bytes]: ...
@@ -80,7 +88,10 @@ def size_of(file: Location) -> int:
         return file.stat().st_size
     system, path = filesystem(file)
     with reaching(file):
-        size = system.info(path).get("size")
+        known = system.info(path)
+    if known.get("type") == "directory":
+        raise StorageUnavailable(f"{file} is a folder", value=file, hint="Name its files; a * stands for any name.")
+    size = known.get("size")
     if not isinstance(size, int):
         raise StorageUnavailable(
             f"{file}: its server gives no size",
@@ -143,17 +154,26 @@ def put(chunks: Iterable[bytes], target: Location) -> None:
             raise
         return
     system, path = filesystem(target)
+    if target.startswith(_OBJECT_STORES):
+        # Outside of a transaction, a file that is closed by an error would be there with what it has by then.
+        with reaching(target), system.transaction, system.open(path, "wb") as file:
+            file.writelines(chunks)
+        return
     folder, _, name = path.rpartition("/")
     hidden = f"{folder}/{_pending(name)}"
     with reaching(target):
-        with system.open(hidden, "wb") as file:
-            file.writelines(chunks)
-        # An object store copies, which it does in one step.
-        system.mv(hidden, path)
+        try:
+            with system.open(hidden, "wb") as file:
+                file.writelines(chunks)
+            system.mv(hidden, path)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                system.rm(hidden, recursive=False)
+            raise
 
 
 def make_folder(place: Location) -> None:
-    """Make a folder where there is none; object stores have none and need none.
+    """Make a folder where there is none; object stores need none, and a bucket that is not there is not made.
 
     Raises:
         OSError, StorageUnavailable, MissingExtra: it cannot be made.
@@ -163,7 +183,14 @@ def make_folder(place: Location) -> None:
         return
     system, path = filesystem(place)
     with reaching(place):
-        system.makedirs(path, exist_ok=True)
+        if not place.startswith(_OBJECT_STORES):
+            system.makedirs(path, exist_ok=True)
+        elif not system.exists(bucket := path.lstrip("/").partition("/")[0]):
+            try:
+                # This says why.
+                system.info(bucket)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(_NO_BUCKET) from error
 
 
 def _pending(name: str) -> str:
@@ -205,8 +232,15 @@ def filesystem(url: str) -> tuple[FileSystem, str]:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingExtra(f"{url} needs the package fsspec", value=url, hint=EXTRA) from error
+    # A filter that is there already is not added again.
+    logging.getLogger("asyncio").addFilter(_is_news)
     with reaching(url):
         return cast("tuple[FileSystem, str]", url_to_fs(url))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not so is a task of the HTTP client that lost its connection: what waited for the request raises an error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
 
 
 @contextlib.contextmanager
@@ -219,5 +253,7 @@ def reaching(url: str) -> Iterator[None]:
     except Exception as error:  # each backend has classes of its own, not all of them of OSError
         said = str(error).strip() or type(error).__name__
         if isinstance(error, FileNotFoundError):
-            said = "there is no such file"
+            said = "there is no such " + ("bucket" if said.endswith(_NO_BUCKET) else "file")
+        elif isinstance(error, PermissionError):
+            said = f"access is refused: {said}"
         raise StorageUnavailable(f"{url}: {said}", value=url) from error

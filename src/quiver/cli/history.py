@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quiver.cli.build import BASE
-from quiver.cli.main import LIBRARY, QUIET, WAIT, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, WAIT, PathHere, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.cli.query import compression_of, opened_output
 from quiver.dumps import compressing
@@ -28,7 +28,7 @@ from quiver.releases import Library, restore, write_difference
     show_default=True,
     help="RDF Patch, or the added or the removed statements as N-Quads.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Standard output by default.")
+@click.option("--output", type=PathHere(path_type=Path, dir_okay=False), help="Standard output by default.")
 def diff_command(library: Path, before: str, now: str, form: str, output: Path | None) -> None:
     """Write what leads from release A of LIBRARY to release B; gzip or Zstandard where FILE ends in .gz or .zst.
 
@@ -47,7 +47,7 @@ def diff_command(library: Path, before: str, now: str, form: str, output: Path |
 
 @main.command("restore")
 @LIBRARY
-@click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("parts", nargs=-1, required=True, type=PathHere(path_type=Path, exists=True))
 @BASE
 @WAIT
 @QUIET

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from quiver.catalogue import load_catalogue
-from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, PathHere, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.config import SETTINGS
 from quiver.dumps import DUMP_FORMATS
@@ -45,7 +45,7 @@ def _say_rejected(message: str) -> None:
 
 
 @main.command("validate")
-@click.argument("target", type=click.Path(path_type=Path, exists=True))
+@click.argument("target", type=PathHere(path_type=Path, exists=True))
 @click.option("--rdf", is_flag=True, help="Print the report as Turtle (sh:ValidationReport).")
 @QUIET
 @click.pass_context

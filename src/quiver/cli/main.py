@@ -19,6 +19,15 @@ from quiver.telemetry import start_logging
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class PathHere(click.Path):
+    """A path of this machine: an URL would be taken for a folder with a strange name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and is_url(value):
+            self.fail(f"{value} is an URL; a path of this machine is needed.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _RecordFile(click.Path):
     """The path of a file that is there, or an URL as it is."""
 
@@ -26,7 +35,7 @@ class _RecordFile(click.Path):
         return value if isinstance(value, str) and is_url(value) else super().convert(value, param, ctx)
 
 
-LIBRARY = click.argument("library", type=click.Path(path_type=Path, file_okay=False))
+LIBRARY = click.argument("library", type=PathHere(path_type=Path, file_okay=False))
 FILES = click.argument("files", nargs=-1, required=True, type=_RecordFile(path_type=Path, exists=True, dir_okay=False))
 EXECUTOR = click.option(
     "--executor", metavar="ADDRESS", default=None, help="A Dask scheduler that reads and maps: dask:tcp://HOST:PORT."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import LIBRARY, QUIET, WAIT, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, WAIT, PathHere, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.publishing import publish
 
@@ -17,7 +17,7 @@ _FILES = ("quiver.service", "compose.yaml", "nginx.conf")
 
 @main.command("publish")
 @LIBRARY
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=PathHere(path_type=Path, file_okay=False))
 @click.option("--keep", type=click.IntRange(0), help="Releases that FOLDER keeps; 0 keeps all.")
 @WAIT
 @QUIET

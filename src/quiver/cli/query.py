@@ -11,7 +11,7 @@ from typing import BinaryIO
 import click
 
 from quiver.catalogue import load_catalogue
-from quiver.cli.main import LIBRARY, QUIET, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, PathHere, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.dumps import DUMP_FORMATS, write_dump
 from quiver.errors import BadRequest
@@ -78,7 +78,7 @@ def _pair(parameter: str) -> tuple[str, str]:
 @main.command("dump")
 @LIBRARY
 @click.option("--format", "format_name", type=click.Choice(list(DUMP_FORMATS)), help="nq, or as --output ends.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Standard output by default.")
+@click.option("--output", type=PathHere(path_type=Path, dir_okay=False), help="Standard output by default.")
 @QUIET
 def dump_command(library: Path, format_name: str | None, output: Path | None, quiet: bool) -> None:
     """Write the current release of LIBRARY in an RDF syntax; gzip or Zstandard where FILE ends in .gz or .zst."""

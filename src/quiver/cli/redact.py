@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from quiver.cli.main import LIBRARY, QUIET, WAIT, main, settings_of
+from quiver.cli.main import LIBRARY, QUIET, WAIT, PathHere, main, settings_of
 from quiver.cli.progress import ProgressDisplay
 from quiver.identifiers import Minter
 from quiver.releases import RedactionReport, look_for, redact
@@ -16,7 +16,7 @@ _SHOWN = 20
 
 @main.command("redact")
 @LIBRARY
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=PathHere(path_type=Path, exists=True, dir_okay=False))
 @click.option("--check", is_flag=True, help="Change nothing; look through all of LIBRARY and say what is left.")
 @WAIT
 @QUIET

@@ -11,12 +11,16 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from quiver.errors import ConversionFailed
 from quiver.storage import chunks_of, filesystem, is_url, make_folder, put, reaching
+
+# Names a file that is there for as long as the scratch at an URL is used. An object store has no folder that could be
+# gone: who puts a bundle looks afterwards, and takes it back where this file is gone, which is removed before all else.
+_IN_USE: Final = "in-use"
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
@@ -114,13 +118,20 @@ class _AtUrl:
 
     def make(self) -> None:
         make_folder(self._url)
+        put([b""], f"{self._url}/{_IN_USE}")
 
     def put(self, stem: str, files: Sequence[Path]) -> str:
         name = _name(stem, files)
+        path = f"{self._folder}/{name}"
         with reaching(self._url):
-            there = self._system.exists(f"{self._folder}/{name}")
+            there = self._system.exists(path)
         if not there:
             put(_chunks(files), f"{self._url}/{name}")
+            with reaching(self._url):
+                self._system.invalidate_cache()
+                if not self._system.exists(f"{self._folder}/{_IN_USE}"):
+                    self._system.rm(path, recursive=False)
+                    raise FileNotFoundError
         return name
 
     def get(self, pieces: Sequence[Piece]) -> Iterator[bytes]:
@@ -137,5 +148,8 @@ class _AtUrl:
     def remove(self) -> None:
         with reaching(self._url):
             self._system.invalidate_cache()
+            if self._system.exists(f"{self._folder}/{_IN_USE}"):
+                self._system.rm(f"{self._folder}/{_IN_USE}", recursive=False)
+                self._system.invalidate_cache()
             if self._system.exists(self._folder):
                 self._system.rm(self._folder, recursive=True)
