@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import random
 import re
 import shutil
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from quiver.cli import main
 from quiver.config import Settings
 from quiver.dumps import write_dump
-from quiver.errors import DamagedRelease, InvalidRecord, QuiverError, UnsupportedRelease
+from quiver.errors import DamagedRelease, InvalidRecord, NotEnoughDisk, QuiverError, UnsupportedRelease
 from quiver.releases import GoneTable, Library, Release, add, build, build_from_rdf, remove, restore, restoring, verify
 from quiver.web import create_app
 from tests.increments import lines_of, random_file, search_answers
@@ -185,6 +186,39 @@ def test_plain_rdf_is_restored_too(tmp_path: Path) -> None:
     original = build_from_rdf(tmp_path / "library", [file], base=BASE)
     restored = restore(tmp_path / "again", [original.path / "parts"], base=BASE, settings=Settings(jobs=1))
     check(restored, original)
+
+
+def test_a_disk_that_is_too_small_for_either_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, original: Release
+) -> None:
+    """What they ask for grows with what they are given; without the check both try."""
+    library, parts = tmp_path / "library", tmp_path / "parts"
+    parts.mkdir()
+    asked: dict[str, list[int]] = {"restore": [], "rdf": []}
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    for statements in (1_000, 100_000):
+        # Hashes: text that no compression makes small.
+        lines = [f'<s:{n}> <p:p> "{hashlib.sha256(b"%d" % n).hexdigest()}" .\n' for n in range(statements)]
+        (parts / "all.nq.gz").write_bytes(gzip.compress("".join(lines).encode()))
+        (tmp_path / "all.nt").write_text("".join(lines))
+        for name, act in (
+            ("restore", lambda settings: restore(library, [parts], base=BASE, settings=settings)),
+            ("rdf", lambda settings: build_from_rdf(library, [tmp_path / "all.nt"], base=BASE, settings=settings)),
+        ):
+            with pytest.raises(NotEnoughDisk, match=r"about [\d,]+ MB are needed .* 1 MB are free") as caught:
+                act(ONE)
+            asked[name].append(int(re.findall(r"about ([\d,]+) MB", str(caught.value))[0].replace(",", "")))
+            assert sorted(path.name for path in library.rglob("*")) == [".lock", "releases"]
+            if statements == 1_000:
+                assert act(ONE.replace(disk_check=False)).manifest.quads == statements
+                shutil.rmtree(library)
+    for small, large in asked.values():
+        assert small < 10 < large
+    # The manifest beside the parts says how large the release was.
+    with pytest.raises(NotEnoughDisk):
+        restore(library, [original.path / "parts"], settings=ONE)
+    assert restore(library, [original.path / "parts"], settings=ONE.replace(disk_check=False)).manifest.quads
 
 
 def truncated(folder: Path) -> None:

@@ -106,7 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
         "seconds",
         "How long a command that writes waits for another that writes to the same library or folder; 0 not at all.",
     ),
-    Setting("disk_check", True, "switch", "Refuse a build or change that will probably not fit on the disk."),
+    Setting("disk_check", True, "switch", "Refuse to make a release that will probably not fit on the disk."),
     Setting("max_record_bytes", 64_000_000, "bytes", "Longest record (one line, or one page) that a reader takes."),
     Setting("host", "127.0.0.1", "address", "Address that the server binds."),
     Setting("port", 8000, "port", "Port that the server binds."),

@@ -128,7 +128,7 @@ class LibraryBusy(QuiverError, OSError):
 
 
 class NotEnoughDisk(QuiverError, OSError):
-    """A build or change for which the disk is too small, refused before it begins."""
+    """A new release for which the disk is too small: refused before it is written, or told when the disk is full."""
 
     status = 507
     code = "not-enough-disk"

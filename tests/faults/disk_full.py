@@ -168,6 +168,7 @@ def main() -> None:
             "remove": ("remove", library, "small", "-q"),
             "remove much": ("remove", library, "big", "-q"),
             "replace": ("replace", library, "small", str(other), "-q"),
+            "restore": ("restore", library, str(base / "current" / "parts"), "-q"),
             "rebase": ("rebase", library, "https://kg.example.org/", "-q"),
         }
         for what, arguments in commands.items():

@@ -19,6 +19,7 @@ from quiver.identifiers import normalise_base
 from quiver.manifest import Input, Manifest, SourceCounts
 from quiver.releases.finish import checksum, finish_release
 from quiver.releases.library import Library, Release, stamp
+from quiver.releases.space import check_rdf
 from quiver.releases.workers import Progress, silent
 
 
@@ -55,6 +56,7 @@ def build_from_rdf(
     Raises:
         UnknownFormat: the extension is no RDF format's.
         InvalidRecord: a file does not parse; the message has file and line.
+        LibraryBusy, NotEnoughDisk, OSError: as for every writer.
     """
     settings = settings or Settings()
     shelf = Library(library)
@@ -68,11 +70,13 @@ def build_from_rdf(
             size, sha256 = checksum(file.path)
             inputs.append(Input(file.path.name, size, sha256, "rdf", "rdf", read=count))
         dataset.canonicalize(pyoxigraph.CanonicalizationAlgorithm.RDFC_1_0)
-        writer = PartWriter(folder, "parts/rdf.nq.gz")
         # The store gives numbers and dates back in their canonical form, so the parts hold that form too.
         memory = pyoxigraph.Store()
         memory.extend(dataset)
         lines = sorted(f"{quad} .\n" for quad in memory)
+        # Nothing is on disk so far.
+        check_rdf(shelf.path, sum(map(len, lines)), settings)
+        writer = PartWriter(folder, "parts/rdf.nq.gz")
         for _, document in itertools.groupby(lines, document_of):
             writer.write(list(document))
         part = writer.close()

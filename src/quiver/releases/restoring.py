@@ -31,6 +31,7 @@ from quiver.releases.documents import DocumentWriter
 from quiver.releases.finish import checksum, finish_release
 from quiver.releases.gone import carry_gone
 from quiver.releases.library import Library, Release, stamp
+from quiver.releases.space import check_restore
 from quiver.releases.statements import Statements, search_document, subject_path
 from quiver.releases.workers import Progress, silent
 
@@ -68,7 +69,7 @@ def restore(
     Raises:
         InvalidRecord: there are no parts, or two of one name.
         DamagedRelease: a part is no compressed N-Quads, or not what the `release.json` beside it says.
-        LibraryBusy, OSError: as for every writer.
+        LibraryBusy, NotEnoughDisk, OSError: as for every writer.
     """
     settings = settings or Settings()
     pieces = list(_pieces(files))
@@ -76,6 +77,8 @@ def restore(
     shelf = Library(library)
     with shelf.writing(settings.number("wait_s")):
         started = time.monotonic()
+        size = sum(piece.path.stat().st_size for piece in pieces)
+        check_restore(shelf.path, size, settings, stated=stated)
         with shelf.new_folder() as folder:
             found = _Found()
             base = _base(pieces) or normalise_base(base or (stated.base if stated else settings.text("base")))
