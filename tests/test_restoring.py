@@ -202,16 +202,14 @@ def test_a_disk_that_is_too_small_for_either_is_refused_before_anything_is_writt
         lines = [f'<s:{n}> <p:p> "{hashlib.sha256(b"%d" % n).hexdigest()}" .\n' for n in range(statements)]
         (parts / "all.nq.gz").write_bytes(gzip.compress("".join(lines).encode()))
         (tmp_path / "all.nt").write_text("".join(lines))
-        for name, act in (
-            ("restore", lambda settings: restore(library, [parts], base=BASE, settings=settings)),
-            ("rdf", lambda settings: build_from_rdf(library, [tmp_path / "all.nt"], base=BASE, settings=settings)),
-        ):
+        for name, make, given in (("restore", restore, parts), ("rdf", build_from_rdf, tmp_path / "all.nt")):
             with pytest.raises(NotEnoughDisk, match=r"about [\d,]+ MB are needed .* 1 MB are free") as caught:
-                act(ONE)
+                make(library, [given], base=BASE, settings=ONE)
             asked[name].append(int(re.findall(r"about ([\d,]+) MB", str(caught.value))[0].replace(",", "")))
             assert sorted(path.name for path in library.rglob("*")) == [".lock", "releases"]
             if statements == 1_000:
-                assert act(ONE.replace(disk_check=False)).manifest.quads == statements
+                unchecked = ONE.replace(disk_check=False)
+                assert make(library, [given], base=BASE, settings=unchecked).manifest.quads == statements
                 shutil.rmtree(library)
     for small, large in asked.values():
         assert small < 10 < large
