@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import socket
@@ -17,7 +18,7 @@ from granian.log import LogLevels
 from quiver.config import SETTINGS, Settings, load_settings
 from quiver.errors import InvalidSetting, QuiverError
 from quiver.evaluation import BrokerHandle, connect, start_broker
-from quiver.processes import die_with_parent, keep_what_is_loaded
+from quiver.processes import die_with_parent, end_at_once, keep_what_is_loaded
 from quiver.telemetry import logger, start_logging
 from quiver.web import SERVED, Served, create_app
 from quiver.web.front import Front
@@ -33,6 +34,16 @@ _BROKER_CHECK_S: Final = 1.0
 _SHUTDOWN_S: Final = 10
 
 
+class _WebProcess(Front):
+    """The application of a process that has nothing else to do: when it has ended, so has the process."""
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__rsgi_del__(loop)
+        # Every answer is sent. But the thread in which granian waited for the signal, and which nothing waits for, may
+        # still be on its way out of the call that stopped the loop.
+        end_at_once()
+
+
 def load_app() -> Front:
     """The application of one web process, from what `run_server` put into the environment."""
     die_with_parent(int(os.environ[_SERVER]))
@@ -46,7 +57,7 @@ def load_app() -> Front:
     served = app.extensions[SERVED]
     assert isinstance(served, Served)
     served.holder.follow()
-    front = Front(app, os.environ[_BROKER], settings, Orders(sockets) if sockets else None)
+    front = _WebProcess(app, os.environ[_BROKER], settings, Orders(sockets) if sockets else None)
     keep_what_is_loaded()
     return front
 
