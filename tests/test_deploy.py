@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
@@ -23,6 +29,7 @@ from tests.sample import write_sample
 from tests.serving import STOP_S, fetch, free_port, wait_until_healthy
 
 DEPLOY = Path(quiver.__file__).parent / "deploy"
+needs_nginx = pytest.mark.skipif(not Path("/usr/sbin/nginx").exists(), reason="needs nginx")
 FILES = sorted(path.name for path in DEPLOY.iterdir())
 
 
@@ -109,15 +116,79 @@ def test_the_command_of_the_unit_runs_without_privileges_on_a_disk_that_is_read_
                 raise
 
 
-@pytest.mark.skipif(not Path("/usr/sbin/nginx").exists(), reason="needs nginx")
+def nginx(folder: Path, server: str) -> list[str]:
+    """The command that starts nginx in the foreground with *server*, in *folder*."""
+    (folder / "nginx.conf").write_text(
+        f"pid {folder}/pid; daemon off;\nevents {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/a;"
+        f" proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d;"
+        f" scgi_temp_path {folder}/e;\n{server}}}\n"
+    )
+    return ["/usr/sbin/nginx", "-q", "-e", str(folder / "error"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+@needs_nginx
 def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
     server = text("nginx.conf").replace("serve:8000", "127.0.0.1:8000").replace("listen 80;", f"listen {free_port()};")
-    configuration = tmp_path / "nginx.conf"
-    configuration.write_text(
-        f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ access_log off; client_body_temp_path {tmp_path}/a;"
-        f" proxy_temp_path {tmp_path}/b; fastcgi_temp_path {tmp_path}/c; uwsgi_temp_path {tmp_path}/d;"
-        f" scgi_temp_path {tmp_path}/e;\n{server}}}\n"
-    )
-    command = ["/usr/sbin/nginx", "-t", "-q", "-e", str(tmp_path / "error"), "-p", str(tmp_path), "-c"]
-    ended = subprocess.run([*command, str(configuration)], capture_output=True, text=True, check=False)
+    ended = subprocess.run([*nginx(tmp_path, server), "-t"], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+class _Names(socketserver.BaseRequestHandler):
+    """Answers every question with the address of the moment, or that there is no such name."""
+
+    address = ""
+
+    def handle(self) -> None:
+        question, back = self.request
+        end = question.index(b"\0", 12) + 5
+        found = self.address and question[end - 4 : end - 2] == b"\0\1"
+        # Pointer to the name asked for, type A, class IN, a second to live, 4 bytes.
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton(self.address) if found else b""
+        code = b"\x81\x80" if self.address else b"\x81\x83"
+        counts = b"\0\1" + (b"\0\1" if found else b"\0\0") + b"\0\0\0\0"
+        back.sendto(question[:2] + code + counts + question[12:end] + answer, self.client_address)
+
+
+class _Place(BaseHTTPRequestHandler):
+    """Says at which address it was asked."""
+
+    def do_GET(self) -> None:
+        body = str(self.connection.getsockname()[0]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@needs_nginx
+@pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8")
+def test_the_front_starts_without_the_service_and_finds_it_where_it_comes_back(tmp_path: Path) -> None:
+    port = free_port()
+    with contextlib.ExitStack() as stack:
+        names = stack.enter_context(socketserver.ThreadingUDPServer(("127.0.0.1", 0), _Names))
+        places = [stack.enter_context(ThreadingHTTPServer(("127.0.0.2", 0), _Place))]
+        upstream = places[0].server_port
+        places.append(stack.enter_context(ThreadingHTTPServer(("127.0.0.3", upstream), _Place)))
+        for server in (names, *places):
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            stack.callback(server.shutdown)
+        configuration = (
+            text("nginx.conf")
+            .replace("resolver 127.0.0.11 valid=10s", f"resolver 127.0.0.1:{names.server_address[1]} valid=1s")
+            .replace("serve:8000", f"serve:{upstream}")
+            .replace("listen 80;", f"listen 127.0.0.1:{port};")
+        )
+        process = stack.enter_context(subprocess.Popen(nginx(tmp_path, configuration)))
+        stack.callback(process.terminate)
+        for address, expected in (("", b"502"), ("127.0.0.2", b"127.0.0.2"), ("127.0.0.3", b"127.0.0.3")):
+            _Names.address = address
+            deadline = time.monotonic() + 30
+            found = b""
+            while expected not in found:
+                assert time.monotonic() < deadline, (found, (tmp_path / "error").read_text())
+                time.sleep(0.05)
+                with contextlib.suppress(OSError):
+                    found = fetch(port, "/dumps/any")[2]

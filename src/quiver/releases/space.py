@@ -29,7 +29,7 @@ _LEAST: Final = 5_000_000
 _PEAK_OF_PARTS: Final = 18.0
 _MANY_PARTS: Final = 50_000_000
 _PEAK_OF_MANY_PARTS: Final = 28.0
-# And for each byte of a graph as N-Quads, in whatever format: 0.7 to 1.3 were measured; the same holds.
+# And for each byte of a graph as N-Quads, whatever the format of its files: 1.3 was measured; the same holds.
 _PEAK_OF_TEXT: Final = 2.2
 # What a change writes again, whatever it changes.
 _REWRITTEN: Final = ("parts/derived/", "members/derived/")
