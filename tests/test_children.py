@@ -70,6 +70,11 @@ def test_a_child_that_fails_says_why() -> None:
         child.join()
 
 
+def _heed_ctrl_c() -> None:
+    # A shell has it ignored by what it runs in the background, and that hands it on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_is_for_the_starter_to_act_on(tmp_path: Path) -> None:
     script = tmp_path / "starter.py"
     script.write_text(STARTER)
@@ -78,8 +83,7 @@ def test_ctrl_c_is_for_the_starter_to_act_on(tmp_path: Path) -> None:
         [sys.executable, str(script), str(told), "forked"],
         stderr=subprocess.PIPE,
         start_new_session=True,
-        # A shell in the background has it ignored, and what it starts inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+        preexec_fn=_heed_ctrl_c,
     )
     deadline = time.monotonic() + 60
     while not told.exists() and time.monotonic() < deadline:

@@ -48,11 +48,18 @@ def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.wait(LONG_S)
 
 
+def _heed_ctrl_c() -> None:
+    # A shell has it ignored by what it runs in the background, and that hands it on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def waiting(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A command that waits, and the line in which it said so."""
     command = [sys.executable, "-m", "quiver.cli", *map(str, arguments), "--wait", str(LONG_S)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+    ) as process:
         assert process.stderr
         try:
             yield process, process.stderr.readline()
