@@ -101,18 +101,16 @@ class Tally(msgspec.Struct):
         *signatures* are (cluster key, stated name, row key, source's author id); *venues* (key, as stated); *listed_by*
         the clusters for which a page lists the paper: key -> name as the page writes it.
         """
-        names, rows = self.names, self.rows
         clusters: set[str] = set()
         for cluster, stated, row, row_id in signatures:
-            name = names.get(cluster) or self._name(cluster)
-            name.spellings[stated] = name.spellings.get(stated, 0) + 1
-            author = (source, row)
-            name.rows[author] = name.rows.get(author, 0) + 1
+            name = self._name(cluster)
+            _add(name.spellings, stated)
+            _add(name.rows, (source, row))
             clusters.add(cluster)
-            tallied = rows.get(author)
+            tallied = self.rows.get((source, row))
             if tallied is None:
-                tallied = rows[author] = RowTally()
-            tallied.names[stated] = tallied.names.get(stated, 0) + 1
+                tallied = self.rows[(source, row)] = RowTally()
+            _add(tallied.names, stated)
             if row_id:
                 tallied.identified += 1
         clusters.update(listed_by)

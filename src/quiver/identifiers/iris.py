@@ -61,20 +61,22 @@ def _escape(text: str) -> str:
 
 def _guard(segment: str) -> str:
     """*segment* with the last dot before one of our extensions, or in a dot segment, escaped."""
-    if "." not in segment:
-        return segment
     if segment in (".", ".."):
         return segment.replace(".", "~2E")
-    for extension in EXTENSIONS if segment.endswith(EXTENSIONS) else ():
-        if segment.endswith(extension):
-            dot = len(segment) - len(extension) + extension.rindex(".")
-            return f"{segment[:dot]}~2E{segment[dot + 1 :]}"
-    return segment
+    if not segment.endswith(EXTENSIONS):
+        return segment
+    # The last dot of every extension that fits is the last one of the segment.
+    dot = segment.rindex(".")
+    return f"{segment[:dot]}~2E{segment[dot + 1 :]}"
 
 
 def _encode(text: str) -> str:
-    if _PLAIN.fullmatch(text):
-        return text.replace(" ", "_")
+    # To remember so simple a text takes as long as to encode it.
+    return text.replace(" ", "_") if _PLAIN.fullmatch(text) else _encode_each(text)
+
+
+@lru_cache(maxsize=25_000)
+def _encode_each(text: str) -> str:
     return "".join(
         "_" if character == " " else character if _stands(character) else _escape(character) for character in text
     )
@@ -86,12 +88,6 @@ def encode_segment(text: str) -> str:
     >>> encode_segment("andrew zhao"), encode_segment("c++_~"), encode_segment("")
     ('andrew_zhao', 'c~2B~2B~5F~7E', '~')
     """
-    # To remember so simple a text takes as long as to encode it.
-    return _guard(text.replace(" ", "_")) or "~" if _PLAIN.fullmatch(text) else _encode_segment(text)
-
-
-@lru_cache(maxsize=25_000)
-def _encode_segment(text: str) -> str:
     return _guard(_encode(text)) or "~"
 
 
