@@ -42,6 +42,11 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def heed_ctrl_c() -> None:
+    """In a process that is about to be started: a shell has Ctrl-C ignored in the background, and that is handed on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def free_port() -> int:
     """A port that nothing is bound to at the moment."""
     with socket.socket() as probe:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from quiver.releases.children import Child
+from tests.serving import heed_ctrl_c
 
 # With a thread beside it a process starts others anew, else it forks them.
 STARTER = """
@@ -36,6 +37,22 @@ if __name__ == "__main__":
 """
 
 
+def start(told: Path, how: str) -> subprocess.Popen[bytes]:
+    """The starter in a session of its own, when its child is there; *told* is the file by which that says so."""
+    script = told.with_name("starter.py")
+    script.write_text(STARTER)
+    starter = subprocess.Popen(
+        [sys.executable, str(script), str(told), how],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,
+    )
+    deadline = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return starter
+
+
 def refuse() -> None:
     raise ValueError("no such luck")
 
@@ -43,13 +60,8 @@ def refuse() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 @pytest.mark.parametrize("how", ["forked", "spawned"])
 def test_children_end_with_a_build_that_is_killed(tmp_path: Path, how: str) -> None:
-    script = tmp_path / "starter.py"
-    script.write_text(STARTER)
     told = tmp_path / "told"
-    starter = subprocess.Popen([sys.executable, str(script), str(told), how])
-    deadline = time.monotonic() + 60
-    while not told.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    starter = start(told, how)
     started = psutil.Process(starter.pid).children(recursive=True)
     # Who is started anew does not carry what the starter was called with.
     assert [how in process.cmdline() for process in started].count(True) == (how == "forked")
@@ -58,7 +70,7 @@ def test_children_end_with_a_build_that_is_killed(tmp_path: Path, how: str) -> N
     for process in started:
         assert f"{told}.lock" not in [file.path for file in process.open_files()]
     starter.kill()
-    starter.wait()
+    starter.communicate()
     assert started
     _, alive = psutil.wait_procs(started, timeout=30)
     assert alive == []
@@ -70,24 +82,8 @@ def test_a_child_that_fails_says_why() -> None:
         child.join()
 
 
-def _heed_ctrl_c() -> None:
-    # A shell has it ignored by what it runs in the background, and that hands it on.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_is_for_the_starter_to_act_on(tmp_path: Path) -> None:
-    script = tmp_path / "starter.py"
-    script.write_text(STARTER)
-    told = tmp_path / "told"
-    starter = subprocess.Popen(
-        [sys.executable, str(script), str(told), "forked"],
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=_heed_ctrl_c,
-    )
-    deadline = time.monotonic() + 60
-    while not told.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    starter = start(tmp_path / "told", "forked")
     os.killpg(starter.pid, signal.SIGINT)
     _, said = starter.communicate(timeout=30)
     assert said.count(b"KeyboardInterrupt") == 1

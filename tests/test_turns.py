@@ -18,6 +18,7 @@ from quiver.config import Settings
 from quiver.errors import LibraryBusy
 from quiver.publishing import publish
 from quiver.releases import Library, build, build_from_rdf
+from tests.serving import heed_ctrl_c
 from tests.test_gone import papers
 
 ONE = Settings(jobs=1, keep_releases=0)
@@ -48,17 +49,12 @@ def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.wait(LONG_S)
 
 
-def _heed_ctrl_c() -> None:
-    # A shell has it ignored by what it runs in the background, and that hands it on.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def waiting(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A command that waits, and the line in which it said so."""
     command = [sys.executable, "-m", "quiver.cli", *map(str, arguments), "--wait", str(LONG_S)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_ctrl_c
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c
     ) as process:
         assert process.stderr
         try:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkContext, SpawnContext
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -21,14 +21,14 @@ _THREADS: Final = Path("/proc/self/task")
 _ours_alone: set[int] = set()
 
 
-def process_context() -> BaseContext:
+def process_context() -> ForkContext | SpawnContext:
     """How to start processes from here: forked, which imports nothing again, or anew where that is not sound.
 
     A fork copies locks that other threads hold, and not those threads: it is sound where there are none, not even the
     engine's own, which Python does not count (Linux only).
     """
     alone = sys.platform == "linux" and _THREADS.is_dir() and len(list(_THREADS.iterdir())) == 1
-    return multiprocessing.get_context("fork" if alone else "spawn")
+    return multiprocessing.get_context("fork") if alone else multiprocessing.get_context("spawn")
 
 
 @contextlib.contextmanager

@@ -19,17 +19,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from quiver.releases import Library
 from tests.benchmarks.measuring import conditions
+from tests.benchmarks.servers import Server, free_port, running
 from tests.dask_cluster import cluster
 from tests.faults.kill_build import debris
 
-_START_S: Final = 30.0
 _KEYS: Final = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -81,31 +81,11 @@ class Gate:
             end.close()
 
 
-@contextlib.contextmanager
-def moto(command: str, log: Path, **environment: str) -> Iterator[int]:
-    """The port of an S3 server that keeps all in memory."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [command, "-H", "127.0.0.1", "-p", str(port)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-        )
-        try:
-            deadline = time.monotonic() + _START_S
-            while True:
-                with contextlib.suppress(OSError):
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                if time.monotonic() > deadline or process.poll() is not None:
-                    sys.exit(f"the server does not start:\n{log.read_text()}")
-                time.sleep(0.05)
-            yield port
-        finally:
-            process.kill()
-            process.wait()
+def moto(command: str, **environment: str) -> AbstractContextManager[Server]:
+    """An S3 server that keeps all in memory."""
+    port = free_port()
+    arguments = [command, "-H", "127.0.0.1", "-p", str(port)]
+    return running("moto", arguments, port, "/moto-api/", environment=environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,9 +259,9 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="quiver-s3-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        port = stack.enter_context(moto(options.server, folder / "log"))
+        port = stack.enter_context(moto(options.server)).port
         # Here nobody may do anything.
-        closed = stack.enter_context(moto(options.server, folder / "log2", INITIAL_NO_AUTH_ACTION_COUNT="0"))
+        closed = stack.enter_context(moto(options.server, INITIAL_NO_AUTH_ACTION_COUNT="0")).port
         gate = Gate(port)
         os.environ.update(_KEYS, AWS_ENDPOINT_URL=gate.url)
         store = fsspec.filesystem("s3", endpoint_url=f"http://127.0.0.1:{port}")

@@ -20,8 +20,7 @@ class Child:
         self._name = name
         context = process_context()
         self._failures, failures = context.Pipe(duplex=False)
-        # `Process` is an attribute of each kind of context, not of the class that they share.
-        self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+        self._process: BaseProcess = context.Process(
             target=_run_child, args=(os.getpid(), niceness, failures, function, *arguments), daemon=True
         )
         self._process.start()
