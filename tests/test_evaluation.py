@@ -350,6 +350,15 @@ def test_a_full_queue_is_overloaded_and_what_waits_times_out(store: Path) -> Non
 # -- losses
 
 
+def test_a_broker_that_is_not_ready_in_time_is_ended_and_said_to_be_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quiver.evaluation.process._START_S", 0.01)
+    before = {child.pid for child in psutil.Process().children()}
+    with pytest.raises(WorkerLost) as caught:
+        start_broker(Settings())
+    assert "not ready within 0.01 s" in caught.value.hint
+    assert {child.pid for child in psutil.Process().children()} == before
+
+
 def test_killing_a_worker_fails_the_query_that_ran_in_it_and_no_other(store: Path) -> None:
     with start_broker(Settings(query_workers=2, log_level="ERROR")) as broker, broker.evaluator() as client:
         client.evaluate(QueryRequest(ONE, store, FORMATS)).close()

@@ -31,10 +31,10 @@ def store() -> Iterator[Any]:
     from fsspec.implementations.memory import MemoryFileSystem
     from fsspec.registry import _registry
 
-    class Buckets(MemoryFileSystem):  # type: ignore[misc]
+    class Buckets(MemoryFileSystem):  # type: ignore[misc] # the package has no types
         protocol = "s3"
         store: dict[str, object] = {}  # noqa: RUF012 - as the class declares it
-        pseudo_dirs = ["", "/bucket"]  # noqa: RUF012
+        pseudo_dirs = ["", "/bucket"]  # noqa: RUF012 - likewise
 
         @classmethod
         def _strip_protocol(cls, path: str) -> str:

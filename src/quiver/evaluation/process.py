@@ -18,7 +18,8 @@ from quiver.errors import WorkerLost
 from quiver.evaluation.client import Evaluator
 from quiver.evaluation.messages import BrokerSettings, Limits, max_request_bytes
 
-_START_S: Final = 20.0
+# To import what it needs took over 20 s where a build held both cores.
+_START_S: Final = 120.0
 _STOP_S: Final = 5.0
 
 
@@ -79,7 +80,13 @@ class BrokerHandle:
         )
         assert process.stdin is not None
         assert process.stdout is not None
-        watchdog = threading.Timer(_START_S, process.kill)
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        watchdog = threading.Timer(_START_S, give_up)
         watchdog.start()
         try:
             told = _broker_settings(self._settings, self.directory, self.socket_path)
@@ -94,7 +101,8 @@ class BrokerHandle:
             process.kill()
             process.communicate()
             shutil.rmtree(self.directory, ignore_errors=True)
-            raise WorkerLost("The query service did not start.", hint="Its log says why.")
+            hint = f"It was not ready within {_START_S:g} s: is the machine busy?" if late.is_set() else "See its log."
+            raise WorkerLost("The query service did not start.", hint=hint)
         return process
 
     def _release_pipes(self) -> None:
