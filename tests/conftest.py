@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+pytest_plugins = ("tests.conformance.reporting",)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -19,6 +19,7 @@ import http.client
 import json
 import random
 import re
+import select
 import subprocess
 import sys
 import tempfile
@@ -175,6 +176,8 @@ class Asking:
                 if slow:
                     current = self._timeline.current
                     ask = Ask("slow dump", f"/dumps/{current}/quiver-{current}.nq.gz", says="dump", slow=True)
+                if _closed_while_idle(connection):
+                    connection.close()
                 started = time.monotonic()
                 try:
                     status, fault = self._ask(connection, ask)
@@ -215,6 +218,14 @@ class Asking:
             said = _said(ask, body, digest.hexdigest())
             self.claims.append(Claim(ask, started, time.monotonic(), said))
         return str(status), ""
+
+
+def _closed_while_idle(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server, done with its answer, has closed a connection on which nothing came for a while.
+
+    A client at leisure may still read that answer then. No request is lost by it: none is sent (RFC 9112, 9.5).
+    """
+    return connection.sock is not None and bool(select.select([connection.sock], [], [], 0)[0])
 
 
 def _pieces(response: http.client.HTTPResponse, slow: bool) -> Iterator[bytes]:
