@@ -12,29 +12,36 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quiver.releases.children import Child
+from quiver.filling.children import Child
+from quiver.processes import die_with_parent
+from tests.conftest import REPOSITORY
 from tests.serving import heed_ctrl_c
 
-# With a thread beside it a process starts others anew, else it forks them.
 STARTER = """
-import fcntl, sys, threading, time
-from pathlib import Path
-from quiver.processes import ours_alone
-from quiver.releases.children import Child
+import fcntl, os, sys, time
+from quiver.filling.children import Child
+from quiver.processes import ours_alone, process_context
+from tests.test_children import end_with, wait_for_ever
 
-def wait_for_ever(told):
+lock = open(sys.argv[1] + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+if sys.argv[2] == "a child":
+    child = Child("a child", 0, wait_for_ever, sys.argv[1])
+else:
+    with ours_alone(lock.fileno()):
+        process_context().Process(target=end_with, args=(os.getpid(), sys.argv[1])).start()
+time.sleep(600)
+"""
+
+
+def wait_for_ever(told: str) -> None:
     Path(told).write_text("here")
     time.sleep(600)
 
-if __name__ == "__main__":
-    lock = open(sys.argv[1] + ".lock", "w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    if sys.argv[2] == "spawned":
-        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
-    with ours_alone(lock.fileno()):
-        child = Child("a child", 0, wait_for_ever, sys.argv[1])
-    time.sleep(600)
-"""
+
+def end_with(parent: int, told: str) -> None:
+    die_with_parent(parent)
+    wait_for_ever(told)
 
 
 def start(told: Path, how: str) -> subprocess.Popen[bytes]:
@@ -43,6 +50,7 @@ def start(told: Path, how: str) -> subprocess.Popen[bytes]:
     script.write_text(STARTER)
     starter = subprocess.Popen(
         [sys.executable, str(script), str(told), how],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stderr=subprocess.PIPE,
         start_new_session=True,
         preexec_fn=heed_ctrl_c,
@@ -58,13 +66,13 @@ def refuse() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-@pytest.mark.parametrize("how", ["forked", "spawned"])
+@pytest.mark.parametrize("how", ["a child", "forked"])
 def test_children_end_with_a_build_that_is_killed(tmp_path: Path, how: str) -> None:
     told = tmp_path / "told"
     starter = start(told, how)
     started = psutil.Process(starter.pid).children(recursive=True)
-    # Who is started anew does not carry what the starter was called with.
-    assert [how in process.cmdline() for process in started].count(True) == (how == "forked")
+    # One begun anew is called by its name, a forked one as the starter was.
+    assert [process.cmdline()[-1] for process in started] == [how]
     starter_has = [file.path for file in psutil.Process(starter.pid).open_files()]
     assert f"{told}.lock" in starter_has
     for process in started:
@@ -83,7 +91,7 @@ def test_a_child_that_fails_says_why() -> None:
 
 
 def test_ctrl_c_is_for_the_starter_to_act_on(tmp_path: Path) -> None:
-    starter = start(tmp_path / "told", "forked")
+    starter = start(tmp_path / "told", "a child")
     os.killpg(starter.pid, signal.SIGINT)
     _, said = starter.communicate(timeout=30)
     assert said.count(b"KeyboardInterrupt") == 1

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
 
+import psutil
 import pyoxigraph
 import pytest
 
 from quiver.dumps import Part, PartWriter
-from quiver.releases.loading import StoreLoader, load_parts
+from quiver.filling.store import load_parts
+from quiver.releases.loading import StoreLoader
 from quiver.releases.workers import silent
 
 
@@ -26,7 +27,7 @@ def write_part(folder: Path, number: int) -> Part:
 
 def children() -> set[int]:
     """The processes that this one has started; other tests may have some."""
-    return {child.pid for child in multiprocessing.active_children() if child.pid is not None}
+    return {child.pid for child in psutil.Process().children()}
 
 
 def test_parts_are_loaded_as_they_come(tmp_path: Path) -> None:

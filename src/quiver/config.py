@@ -89,6 +89,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("partition_bytes", 16_000_000, "bytes", "Input handled by one mapping task at a time."),
     Setting("index_memory_bytes", 100_000_000, "bytes", "Memory in which the text index is written."),
     Setting(
+        "allocator",
+        "auto",
+        "library",
+        "Allocates memory where stores and text indexes are filled: a path, `auto` (what is installed) or `none`.",
+    ),
+    Setting(
         "compact_above",
         5_000_000,
         "quads",

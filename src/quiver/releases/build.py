@@ -14,6 +14,7 @@ from typing import Final
 from quiver import __version__
 from quiver.config import Settings
 from quiver.errors import NothingAccepted, QuiverError, RejectedRecords
+from quiver.filling.allocators import find_allocator
 from quiver.identifiers import Minter, normalise_base
 from quiver.manifest import Manifest, SourceCounts
 from quiver.releases.dropping import drop_sources, dropped_bytes
@@ -61,6 +62,7 @@ def build(
 
     Raises:
         UnknownFormat, InvalidRecord: *format_name* or *source* is none.
+        InvalidSetting: the setting `allocator` names no library.
         NothingAccepted: the files hold no acceptable record.
         RejectedRecords: *strict*, and at least one record was rejected.
         LibraryBusy: another process writes to the library, and still does after the setting `wait_s`.
@@ -71,13 +73,17 @@ def build(
     """
     settings = settings or Settings()
     minter = Minter(normalise_base(base or settings.text("base")))
+    allocator = find_allocator(settings.text("allocator"))
     plan = plan_files(files, format_name, source, settings)
     shelf = Library(library)
     with shelf.writing(settings.number("wait_s")):
         started = time.monotonic()
         before = shelf.current_or_none()
         check_build(shelf.path, plan.paths, settings, before=before.manifest if before else None)
-        with shelf.new_folder() as folder, StoreLoader(folder / "store", checked=True) as loader:
+        with (
+            shelf.new_folder() as folder,
+            StoreLoader(folder / "store", checked=True, allocator=allocator) as loader,
+        ):
             making = Making(folder, minter)
             make(plan, making, settings, progress, executor, loader)
             refuse_if_needed(shelf, making, strict)

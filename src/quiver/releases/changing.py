@@ -21,10 +21,10 @@ from quiver.dumps import (
     take_out,
 )
 from quiver.errors import DamagedRelease
+from quiver.filling.documents import read_documents as read_search_documents
+from quiver.filling.store import load_parts
 from quiver.manifest import ReleaseFile
-from quiver.releases.documents import read_documents as read_search_documents
 from quiver.releases.library import Release, link_file
-from quiver.releases.loading import load_parts
 from quiver.releases.settled import FOLDER as SETTLED
 from quiver.releases.settled import tallies_folder
 from quiver.releases.steps import DERIVED, Making

@@ -14,10 +14,10 @@ import msgspec
 
 from quiver.derive import NameTally, RowTally, Tally, VenueTally, is_empty, preferred_spelling
 from quiver.dumps import Part, PartWriter
+from quiver.filling.documents import DocumentWriter
 from quiver.identifiers import Minter
 from quiver.mapping import map_author_row, map_name_cluster, map_venue_edition, map_venue_series
 from quiver.names import name_key
-from quiver.releases.documents import DocumentWriter
 from quiver.releases.settled import tallies_folder
 from quiver.releases.tables import Table, TableWriter, table_path
 from quiver.search import SearchDocument

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import multiprocessing
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, cast
 
-import pyoxigraph
-
-from quiver.dumps import PartsFile
-from quiver.releases.children import Child
+from quiver.filling.children import Child
+from quiver.filling.store import LOADED, load_fed
 from quiver.releases.workers import Progress
-
-# What the loader reports: bytes read so far, or this when the store can be read.
-_LOADED: Final = -1
-# Reports wait in a pipe while nobody reads them, and a full one would hold the loader up.
-_REPORT_BYTES: Final = 16_000_000
 
 
 class StoreLoader:
     """Loads parts into a new store at *store*, in a process of its own that begins with the first part, or before.
 
     *checked* says that the parts were written from terms known to be valid: then they are not looked at once more,
-    which is a tenth of the work. A context manager: what still runs at its end is killed.
+    which is a tenth of the work. *allocator* is that of `Child`. A context manager: what still runs at its end is
+    killed.
     """
 
-    def __init__(self, store: Path, *, checked: bool = False) -> None:
+    def __init__(self, store: Path, *, checked: bool = False, allocator: str = "") -> None:
         self._store = str(store)
         self._checked = checked
+        self._allocator = allocator
         self._process: Child | None = None
         self._parts: Connection | None = None
         self._reports: Connection | None = None
@@ -52,11 +44,13 @@ class StoreLoader:
         return self._process is not None
 
     def start(self) -> None:
-        """Begin the process, while this one has no threads yet: then it is forked."""
+        """Begin the process, so that it is there when the first part is."""
         if self._process is None:
             parts, self._parts = multiprocessing.Pipe(duplex=False)
             self._reports, reports = multiprocessing.Pipe(duplex=False)
-            self._process = Child("the loader", 0, _load_fed, self._store, self._checked, parts, reports)
+            self._process = Child(
+                "the loader", 0, load_fed, self._store, self._checked, parts, reports, allocator=self._allocator
+            )
             parts.close()
             reports.close()
 
@@ -83,7 +77,7 @@ class StoreLoader:
         try:
             while True:
                 bytes_read = self._reports.recv()
-                if bytes_read == _LOADED:
+                if bytes_read == LOADED:
                     loaded()
                     progress("compact", 0, 0)
                 else:
@@ -99,67 +93,3 @@ class StoreLoader:
         except OSError:
             self._process.join()
             raise
-
-
-def load_parts(paths: list[str], store: str, compact: bool) -> None:
-    """Load parts into a new store on disk, in this process."""
-    target = _load(iter(map(Path, paths)), store, False, None)
-    if compact:
-        _compact(target)
-
-
-def _load(paths: Iterator[Path], store: str, checked: bool, report: Callable[[int], None] | None) -> pyoxigraph.Store:
-    target = pyoxigraph.Store(store)
-    # The engine calls nothing of a file but `read`, which is what this has.
-    parts = cast("IO[bytes]", PartsFile(paths, report))
-    target.bulk_load(input=parts, format=pyoxigraph.RdfFormat.N_QUADS, lenient=checked)
-    target.flush()
-    return target
-
-
-def _compact(target: pyoxigraph.Store) -> None:
-    """Leave one sorted run of each key space.
-
-    The loader leaves one for every million quads, and a look-up goes through all of them. Compacted, queries were 5 to
-    10 times faster at 15 M triples, 3 to 6 times at 4 M, for 10 s more in a build of 45 s.
-    """
-    target.optimize()
-    target.flush()
-
-
-def _load_fed(store: str, checked: bool, parts: Connection, reports: Connection) -> None:
-    fed: queue.Queue[str | bool | None] = queue.Queue()
-    compact = False
-
-    def receive() -> None:
-        """Take in what is fed at once, so that whoever feeds never waits."""
-        message: str | bool = ""
-        while not isinstance(message, bool):
-            try:
-                message = parts.recv()
-            except EOFError:
-                fed.put(None)
-                return
-            fed.put(message)
-
-    def paths() -> Iterator[Path]:
-        nonlocal compact
-        while not isinstance(message := fed.get(), bool):
-            if message is None:
-                raise OSError("the build ended before all parts were there")
-            yield Path(message)
-        compact = message
-
-    told = 0
-
-    def report(read: int) -> None:
-        nonlocal told
-        if read - told >= _REPORT_BYTES:
-            told = read
-            reports.send(read)
-
-    threading.Thread(target=receive, daemon=True).start()
-    target = _load(paths(), store, checked, report)
-    reports.send(_LOADED)
-    if compact:
-        _compact(target)

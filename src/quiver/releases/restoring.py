@@ -24,10 +24,10 @@ from quiver.config import Settings
 from quiver.descriptions import COUNTED_CLASSES
 from quiver.dumps import Part, content_of, part_documents, sum_content
 from quiver.errors import DamagedRelease, InvalidRecord
+from quiver.filling.documents import DocumentWriter
 from quiver.identifiers import Minter, decode_segment, encode_segment, normalise_base
 from quiver.manifest import FILE_NAME, Input, Manifest, SourceCounts, read_manifest
 from quiver.namespaces import term
-from quiver.releases.documents import DocumentWriter
 from quiver.releases.finish import checksum, finish_release
 from quiver.releases.gone import carry_gone
 from quiver.releases.library import Library, Release, stamp

@@ -15,13 +15,13 @@ import msgspec
 
 from quiver.derive import Tally, share_of
 from quiver.dumps import Part, PartWriter
+from quiver.filling.documents import DocumentWriter
 from quiver.identifiers import Minter
 from quiver.manifest import Input, SourceCounts
 from quiver.mapping import MappedPaper, map_paper
 from quiver.readers import open_file
 from quiver.records import ClusterPage, Record, RecordError, canonical_bytes
 from quiver.releases.deriving import write_tally
-from quiver.releases.documents import DocumentWriter
 from quiver.releases.redactor import redactor_of
 from quiver.releases.rejects import RejectWriter, redacted_error
 from quiver.releases.settled import Settled, SettledTable, SettledWriter, papers_folder, settled_of

@@ -1,4 +1,4 @@
-"""Documents for the text index on their way from the steps that make them to the one that writes it."""
+"""Documents for the text index on their way from the steps that make them into it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from quiver.search import SearchDocument
+from quiver.search import SearchDocument, write_index
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(SearchDocument)
@@ -34,3 +34,13 @@ def read_documents(path: Path) -> Iterator[SearchDocument]:
     with path.open("rb") as file:
         while prefix := file.read(4):
             yield _DECODER.decode(file.read(int.from_bytes(prefix, "little")))
+
+
+def index_documents(paths: list[str], folder: str, memory_bytes: int) -> None:
+    """Write the text index of the documents in *paths*."""
+
+    def documents() -> Iterator[SearchDocument]:
+        for path in paths:
+            yield from read_documents(Path(path))
+
+    write_index(documents(), Path(folder), memory_bytes=memory_bytes)
