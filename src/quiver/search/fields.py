@@ -93,4 +93,6 @@ def identifier_keys(text: str) -> set[str]:
     ['10.1000/x', 'https://doi.org/10.1000/x']
     """
     whole = text.strip().lower()
-    return {key[:_MAX_KEY] for key in (whole, _IDENTIFIER_PREFIX.sub("", whole, count=1).rstrip("/")) if key}
+    prefix = _IDENTIFIER_PREFIX.match(whole)
+    bare = whole[prefix.end() :] if prefix else whole
+    return {key[:_MAX_KEY] for key in (whole, bare.rstrip("/")) if key}
