@@ -334,21 +334,29 @@ NAMED = '[[name]]\nwas = "Zoë Quill"\nnow = "Sam Quill"\ngiven = "Sam"\nfamily 
 TAKEN = '[[paper]]\niri = "http://localhost:8000/paper/zo-quill/k/6"\n'
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library with three releases, a refused build's rejects, and one name in all places that there are."""
-    folder = tmp_path / "library"
-    first = papers(tmp_path / "in" / "Zoë Quill.jsonl", *HOLDERS, raw=BROKEN)
+    place = tmp_path_factory.mktemp("made")
+    folder = place / "library"
+    first = papers(place / "in" / "Zoë Quill.jsonl", *HOLDERS, raw=BROKEN)
     build(folder, [first], settings=ONE, source="s")
-    add(folder, [papers(tmp_path / "in" / "two.jsonl", HOLDERS[0], {"key": "k/7", "title": "Seven"})], settings=ONE)
+    add(folder, [papers(place / "in" / "two.jsonl", HOLDERS[0], {"key": "k/7", "title": "Seven"})], settings=ONE)
     add(
         folder,
-        [papers(tmp_path / "in" / "s.jsonl", {"key": "k/8", "title": "8", "authors": ["zoë quill"]})],
+        [papers(place / "in" / "s.jsonl", {"key": "k/8", "title": "8", "authors": ["zoë quill"]})],
         settings=ONE,
     )
     with pytest.raises(ValueError, match="no record was accepted"):
-        build(folder, [papers(tmp_path / "in" / "none.jsonl", raw=BROKEN)], settings=ONE)
-    return folder
+        build(folder, [papers(place / "in" / "none.jsonl", raw=BROKEN)], settings=ONE)
+    return place
+
+
+@pytest.fixture
+def library(tmp_path: Path, made: Path) -> Path:
+    """A copy of it, of its hard links, too, and of the files read."""
+    subprocess.run(["cp", "-a", f"{made}/.", tmp_path], check=True)
+    return tmp_path / "library"
 
 
 def test_nothing_is_left_anywhere(tmp_path: Path, library: Path) -> None:
