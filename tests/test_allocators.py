@@ -60,6 +60,12 @@ def test_none_is_the_c_librarys(environment: Path, wanted: str) -> None:
     assert find_allocator(wanted) == ""
 
 
+def test_a_library_may_be_named_from_here(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (environment / "mine.so").touch()
+    monkeypatch.chdir(environment)
+    assert find_allocator("mine.so") == str(environment / "mine.so")
+
+
 @pytest.mark.parametrize("name", ["absent.so", "with space.so", "with:colon.so"])
 def test_a_library_that_cannot_be_loaded_is_refused(environment: Path, name: str) -> None:
     if name != "absent.so":

@@ -42,13 +42,15 @@ def find_allocator(wanted: str) -> str:
     if sys.platform != "linux" or wanted in ("", _NONE):
         return ""
     if wanted != _AUTO:
-        if not Path(wanted).is_file() or not _can_be_named(wanted):
+        # A name without a folder would be looked for where the system has its libraries.
+        path = str(Path(wanted).absolute())
+        if not Path(path).is_file() or not _can_be_named(path):
             raise InvalidSetting(
                 f"setting allocator: no library is at {wanted!r}",
                 value=wanted,
                 hint="A path without spaces and colons, or `auto`, or `none`.",
             )
-        return wanted
+        return path
     # Somebody has chosen one for all processes.
     return "" if os.environ.get("LD_PRELOAD") else next(installed(), "")
 
