@@ -13,8 +13,9 @@ from quiver.errors import InvalidSetting
 
 _AUTO: Final = "auto"
 _NONE: Final = "none"
-# The best first, as `tests.benchmarks.allocators` has them. With glibc's, a quarter of the CPU of a load is malloc and
-# free: each key of each statement is allocated by itself.
+# Whole builds were fastest with the first, and nearly so with the second; with the third only loads were measured
+# (`tests.benchmarks.allocators`). With glibc's, a quarter of the CPU of a load is malloc and free: each key of each
+# statement is allocated by itself.
 _KNOWN: Final = (
     ("libmimalloc.so.2",),
     # The first needs the second, and does not find it by itself.
@@ -24,7 +25,7 @@ _KNOWN: Final = (
 
 
 def installed() -> Iterator[str]:
-    """The known allocators that are here, the best first, each as LD_PRELOAD takes it."""
+    """The known allocators that are here, the one to take first, each as LD_PRELOAD takes it."""
     for names in _KNOWN:
         for folder in _folders():
             paths = [folder / name for name in names]

@@ -31,8 +31,8 @@ from quiver.releases.workers import Progress
 # Below this much N-Quads text, starting processes costs more than they save.
 _SMALL_BYTES = 8_000_000
 # The loader is what a build waits for, so the index steps back behind it; less where no compaction follows, or it is
-# the index that a build waits for in the end, on one core. 53,000 papers on two cores: 38.6 s with 10, 34.1 with 5,
-# 35.8 with 0; 150,000, compacted: 97.3, 99.2.
+# the index that a build waits for in the end, on one core. 53,000 papers on two cores: 37.6 s with 10, 34.3 with 5,
+# 35.5 with 0; 150,000, compacted: 97.3, 99.2.
 _INDEX_NICENESS, _INDEX_NICENESS_COMPACTING = 5, 10
 # Folders of a release in the making that are not part of it.
 _SCRATCH = ("frames", "tallies", "documents", "rejects")
@@ -88,8 +88,8 @@ def finish_release(
     # While the engine loads in another process, this one has nothing to do.
     with ThreadPoolExecutor(1) as beside:
         comparison = beside.submit(compare_with, shelf, before, made, with_patch) if before else None
-        allocator = find_allocator(settings.text("allocator"))
-        with loader or StoreLoader(folder / "store", allocator=allocator) as running:
+        loader = loader or StoreLoader(folder / "store", allocator=find_allocator(settings.text("allocator")))
+        with loader as running:
             _load_and_index(folder, parts, documents, settings, progress, running, loaded)
         seconds["load_and_index"] = round(time.monotonic() - started, 3)
         if comparison:
@@ -194,7 +194,7 @@ def _load_and_index(
             papers,
             str(folder / "search"),
             memory_bytes,
-            allocator=find_allocator(settings.text("allocator")),
+            allocator=loader.allocator,
         )
     try:
         loader.finish(compact, total, progress, loaded)

@@ -17,14 +17,14 @@ class StoreLoader:
     """Loads parts into a new store at *store*, in a process of its own that begins with the first part, or before.
 
     *checked* says that the parts were written from terms known to be valid: then they are not looked at once more,
-    which is a tenth of the work. *allocator* is that of `Child`. A context manager: what still runs at its end is
+    which is a tenth of the work. `allocator` is that of `Child`. A context manager: what still runs at its end is
     killed.
     """
 
     def __init__(self, store: Path, *, checked: bool = False, allocator: str = "") -> None:
         self._store = str(store)
         self._checked = checked
-        self._allocator = allocator
+        self.allocator = allocator
         self._process: Child | None = None
         self._parts: Connection | None = None
         self._reports: Connection | None = None
@@ -49,7 +49,7 @@ class StoreLoader:
             parts, self._parts = multiprocessing.Pipe(duplex=False)
             self._reports, reports = multiprocessing.Pipe(duplex=False)
             self._process = Child(
-                "the loader", 0, load_fed, self._store, self._checked, parts, reports, allocator=self._allocator
+                "the loader", 0, load_fed, self._store, self._checked, parts, reports, allocator=self.allocator
             )
             parts.close()
             reports.close()
