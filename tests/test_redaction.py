@@ -572,7 +572,7 @@ def test_a_damaged_list_stops_whatever_might_bring_things_back(tmp_path: Path, l
 
 PLACES = (
     ("notes.txt", "By Zoë Quill".encode()),
-    ("notes.txt.gz", gzip.compress(b'By Zo\\"{e} Quill')),
+    ("notes.txt.gz", gzip.compress(b'By Zo\\"{e} Quill', mtime=0)),
     ("caches/state.json.zst", zstandard.ZstdCompressor().compress(b"zo%C3%AB%20quill")),
     ("zoë_quill.md", b""),
     ("rejected/s/refused-old.txt", "x " * 5000 + "Zo\\u00eb Quill"),
